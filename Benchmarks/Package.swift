@@ -1,0 +1,21 @@
+// swift-tools-version: 6.2
+// Measurements, apart from the product so that they cost its build nothing. Run by scripts/bench.
+import PackageDescription
+
+let package = Package(
+    name: "wsemail-benchmarks",
+    platforms: [.macOS(.v15)],
+    dependencies: [
+        .package(name: "wsemail", path: ".."),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    ],
+    targets: [
+        .executableTarget(
+            name: "xmlbench",
+            dependencies: [
+                .product(name: "XMLCore", package: "wsemail"),
+                .product(name: "XMLSecurity", package: "wsemail"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ])
+    ]
+)

@@ -1,0 +1,44 @@
+import Foundation
+import Identity
+import MailModel
+
+/// What an evidence bundle proves, and what not.
+public struct EvidenceReport: Sendable {
+    /// One checked part.
+    public struct Finding: Sendable, Hashable {
+        /// What was checked: "Postmark", "Receipt of scopio.test", …
+        public let part: String
+        public let isVerified: Bool
+        /// What it proves, or why it proves nothing.
+        public let words: String
+
+        init(_ part: String, _ isVerified: Bool, _ words: String) {
+            self.part = part
+            self.isVerified = isVerified
+            self.words = words
+        }
+    }
+
+    /// A verified statement of a domain about recipients.
+    public struct Statement: Sendable {
+        public let domain: MailDomain
+        public let time: Date
+        public let recipients: [RecipientStatus]
+    }
+
+    /// Nil where the message itself cannot be read.
+    public internal(set) var message: SealedMessage?
+    /// The domain whose word we have that the author sent it; nil: nobody vouches.
+    public internal(set) var vouchedBy: MailDomain?
+    /// When the vouching domain took the message.
+    public internal(set) var time: Date?
+    /// Recipients that the Postmark names.
+    public internal(set) var postmarkRecipients: [Address] = []
+    public internal(set) var method: Postmark.AuthenticationMethod?
+    public internal(set) var author = AuthorVerdict.absent
+    public internal(set) var statements: [Statement] = []
+    public internal(set) var findings: [Finding] = []
+
+    /// Every part verifies, and a domain vouches for the author.
+    public var isVerified: Bool { message != nil && vouchedBy != nil && findings.allSatisfy(\.isVerified) }
+}

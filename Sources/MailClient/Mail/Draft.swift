@@ -1,0 +1,70 @@
+import Foundation
+import Identity
+import MailModel
+
+/// What a person wants to send.
+public struct Draft: Sendable, Hashable {
+    public var to: [Mailbox]
+    public var cc: [Mailbox]
+    public var bcc: [Address]
+    public var subject: String
+    public var text: String
+    public var inReplyTo: MessageID?
+    /// Add the author's own signature with the enrolled key.
+    public var isSigned: Bool
+
+    public init(
+        to: [Mailbox], cc: [Mailbox] = [], bcc: [Address] = [], subject: String, text: String, inReplyTo: MessageID? = nil,
+        isSigned: Bool = false
+    ) {
+        self.to = to
+        self.cc = cc
+        self.bcc = bcc
+        self.subject = subject
+        self.text = text
+        self.inReplyTo = inReplyTo
+        self.isSigned = isSigned
+    }
+
+    /// A reply to a message: to its author, or to all others who are named in it.
+    public static func reply(to message: Message, by reader: Address, text: String, toAll: Bool = false) -> Draft {
+        // Who answers their own letter goes on writing to those it was for.
+        let isOwn = message.from.address == reader
+        var seen: Set<Address> = [reader]
+        let to = (isOwn ? message.to : [message.from]).filter { seen.insert($0.address).inserted }
+        let others = isOwn ? message.cc : message.to + message.cc
+        let cc = toAll ? others.filter { seen.insert($0.address).inserted } : []
+        return Draft(
+            to: to.isEmpty ? [message.from] : to, cc: cc, subject: replySubject(message.subject), text: text,
+            inReplyTo: message.id)
+    }
+
+    static func replySubject(_ subject: String) -> String {
+        let limit = MessageLimits.standard.maxSubject
+        guard !subject.lowercased().hasPrefix("re:") else { return subject }
+        return String(("Re: " + subject).prefix(limit))
+    }
+
+    /// The message, with its id made here, once.
+    /// - Throws: `invalidInput`.
+    func message(from author: Address, now: Date) throws(MailClientError) -> Message {
+        let limits = MessageLimits.standard
+        guard !(to.isEmpty && cc.isEmpty && bcc.isEmpty) else {
+            throw MailClientError(.invalidInput, "the message has no recipient", advice: "Name at least one address.")
+        }
+        guard subject.count <= limits.maxSubject else {
+            throw MailClientError(.invalidInput, "the subject is longer than \(limits.maxSubject) characters")
+        }
+        guard !subject.contains(where: \.isNewline) else {
+            throw MailClientError(.invalidInput, "the subject has a line break")
+        }
+        guard to.count + cc.count <= limits.maxRecipients else {
+            throw MailClientError(
+                .invalidInput, "more than \(limits.maxRecipients) recipients", advice: "Send it in several messages.")
+        }
+        var message = Message(
+            id: .random(), from: Mailbox(author), to: to, cc: cc, subject: subject, date: now, text: text)
+        message.inReplyTo = inReplyTo
+        return message
+    }
+}

@@ -1,0 +1,216 @@
+import Foundation
+import Identity
+import MailModel
+import SOAP
+import WSSecurity
+import XMLSecurity
+
+/// A person's mailbox at their home server, with everything verified that is shown.
+public struct MailClient: Sendable {
+    public let account: ClientAccount
+    let server: any HomeServer
+    let trust: TrustBook
+    let outbox: Outbox
+    let numbers: NumberBook
+    let clock: @Sendable () -> Date
+
+    /// - Parameter server: how the home server is called.
+    public init(
+        account: ClientAccount, folder: ClientFolder, server: any HomeServer, clock: @escaping @Sendable () -> Date
+    ) {
+        let files = folder.folder(of: account.address)
+        self.account = account
+        self.server = server
+        self.clock = clock
+        outbox = Outbox(files)
+        numbers = NumberBook(files)
+        trust = TrustBook(
+            home: account.address.domain, root: account.root, server: server, cache: DomainCache(files), clock: clock)
+    }
+
+    private var judge: MessageJudge { MessageJudge(reader: account.address, trust: trust) }
+
+    // MARK: Reading
+
+    /// A page of a folder: the newest, those before a number, or those after one.
+    /// - Parameter wait: seconds that the server may wait for news, at most 60.
+    public func list(
+        folder: String = "Inbox", after: UInt64? = nil, before: UInt64? = nil, limit: Int = 50, wait: Int = 0
+    ) async throws(MailClientError) -> MessageList {
+        let request = ListOperation.Request(folder: folder, after: after, before: before, limit: limit, wait: wait)
+        let reply = try await server.call(
+            .list, request, reply: ListOperation.Response.self, timeout: .seconds(60 + wait))
+        try numbers.remember(reply.headers.map { ($0.uid, $0.id) })
+        return MessageList(headers: reply.headers, cursor: reply.cursor, hasMore: reply.more)
+    }
+
+    /// The id of what a person typed. A number that no list has shown here is looked up at the server.
+    public func resolve(_ reference: NumberBook.Reference) async throws(MailClientError) -> MessageID {
+        switch reference {
+        case .id(let id): return id
+        case .number(let number):
+            if let id = try numbers.id(of: number) { return id }
+            for folder in ["Inbox", "Sent"] where number < .max {
+                let page = try await list(folder: folder, before: number + 1, limit: 1)
+                if let header = page.headers.first, header.uid == number { return header.id }
+            }
+            throw MailClientError(
+                .noSuchMessage, "there is no message with the number \(number)",
+                advice: "`wsemail list` and `wsemail list --folder Sent` show the numbers.")
+        }
+    }
+
+    /// One message, with our judgement of its signatures.
+    /// - Parameter withReceipt: also asks for the receipt that the home domain gave for it.
+    public func retrieve(_ id: MessageID, withReceipt: Bool = false) async throws(MailClientError) -> ReceivedMessage {
+        let reply = try await server.call(
+            .retrieve, RetrieveOperation.Request(messageID: id, withReceipt: withReceipt),
+            reply: RetrieveOperation.Response.self, timeout: .seconds(300))
+        let message: SealedMessage
+        var postmark: SealedPostmark?
+        do {
+            message = try SealedMessage(octets: reply.message)
+            postmark = try reply.postmark.map { (octets) throws(MailModelError) in try SealedPostmark(octets: octets) }
+        } catch {
+            throw MailClientError(.notVerified, "the message cannot be read: \(error.reason)")
+        }
+        guard message.message.id == id else {
+            throw MailClientError(.untrustedServer, "the server answered with another message")
+        }
+        let verdict = await judge.verdict(on: message, postmark)
+        let author = await judge.author(of: message, at: signingTime(message, verdict))
+        return ReceivedMessage(
+            message: message, postmark: postmark, receipt: reply.receipt, folder: reply.folder, flags: reply.flags,
+            verdict: verdict, author: author)
+    }
+
+    /// When an author's signature was made: as the domain vouches, or as we said ourselves; else it is judged by now.
+    private func signingTime(_ message: SealedMessage, _ verdict: SignatureVerdict) -> Date {
+        switch verdict {
+        case .verified(_, _, let time): time
+        case .ownCopy: message.message.date
+        case .notVerified: clock()
+        }
+    }
+
+    // MARK: Changing
+
+    /// Removes messages for good.
+    /// - Returns: how many there were.
+    public func delete(_ ids: [MessageID]) async throws(MailClientError) -> Int {
+        try await inParts(ids) { (part) async throws(MailClientError) in
+            try await server.call(
+                .delete, DeleteOperation.Request(ids: part), reply: DeleteOperation.Response.self
+            ).count
+        }
+    }
+
+    /// Adds and removes flags: seen, answered, flagged.
+    /// - Returns: how many messages there were.
+    public func mark(
+        _ ids: [MessageID], add: Set<String>, remove: Set<String> = []
+    ) async throws(MailClientError) -> Int {
+        guard add.union(remove).isSubset(of: MarkOperation.userFlags), add.isDisjoint(with: remove) else {
+            throw MailClientError(.invalidInput, "flags are seen, answered and flagged, each added or removed")
+        }
+        return try await inParts(ids) { (part) async throws(MailClientError) in
+            try await server.call(
+                .mark, MarkOperation.Request(ids: part, add: add, remove: remove), reply: MarkOperation.Response.self
+            ).count
+        }
+    }
+
+    private func inParts(
+        _ ids: [MessageID], _ change: ([MessageID]) async throws(MailClientError) -> Int
+    ) async throws(MailClientError) -> Int {
+        var count = 0
+        for start in stride(from: 0, to: ids.count, by: 500) {
+            count += try await change(Array(ids[start..<min(start + 500, ids.count)]))
+        }
+        return count
+    }
+
+    // MARK: Status
+
+    /// What became of a message that this account sent, with the receiving domains' receipts, verified here.
+    public func status(_ id: MessageID) async throws(MailClientError) -> DeliveryStatus {
+        let reply = try await server.call(
+            .status, StatusOperation.Request(messageID: id), reply: StatusOperation.Response.self)
+        var proofs: [DeliveryStatus.Proof] = []
+        for octets in reply.receipts {
+            let receipt: SealedReceipt
+            do { receipt = try SealedReceipt(octets: octets) } catch {
+                throw MailClientError(.untrustedServer, "a receipt cannot be read: \(error.reason)")
+            }
+            proofs.append(DeliveryStatus.Proof(receipt: receipt, doubt: await doubt(about: receipt, of: id)))
+        }
+        let lines = reply.lines.map { line in
+            DeliveryStatus.Line(
+                status: line,
+                proof: proofs.last { proof in
+                    proof.doubt == nil && proof.receipt.receipt.domain == line.address.domain
+                        && proof.receipt.receipt.recipients.contains { $0.address == line.address }
+                })
+        }
+        return DeliveryStatus(id: id, lines: lines, proofs: proofs)
+    }
+
+    private func doubt(about receipt: SealedReceipt, of id: MessageID) async -> String? {
+        guard receipt.receipt.messageID == id else { return "the receipt is for another message" }
+        guard receipt.receipt.audience == account.address.domain else { return "the receipt is for another domain" }
+        do {
+            try await receipt.verify(keys: trust)
+            return nil
+        } catch {
+            return MailClientError(error).reason
+        }
+    }
+
+    // MARK: Credentials
+
+    /// Changes the password; all sessions end.
+    public func changePassword(old: String, new: String) async throws(MailClientError) {
+        guard Password.acceptedLength.contains(new.count) else {
+            let range = Password.acceptedLength
+            throw MailClientError(
+                .invalidInput, "a password has \(range.lowerBound) to \(range.upperBound) characters")
+        }
+        _ = try await server.call(
+            .changePassword, ChangePasswordOperation.Request(old: old, new: new),
+            reply: ChangePasswordOperation.Response.self)
+        try await server.forgetSession()
+    }
+
+    /// Makes a key on this machine and lets the home domain certify it.
+    public func enroll() async throws(MailClientError) -> SigningIdentity {
+        let key = SigningKey.generateP256()
+        let request: CertificateRequest
+        do { request = try CertificateRequest.make(address: account.address, key: key) } catch {
+            throw MailClientError(error)
+        }
+        let reply = try await server.call(
+            .enroll, EnrollOperation.Request(request: request.der), reply: EnrollOperation.Response.self)
+        do {
+            guard let der = reply.certificates.first else {
+                throw MailClientError(.untrustedServer, "the server sent no certificate")
+            }
+            let certificate = try MailCertificate(der: der)
+            guard key.matches(certificate) else {
+                throw MailClientError(.untrustedServer, "the server certified another key")
+            }
+            let home = account.address.domain
+            var intermediates: [MailCertificate] = []
+            for der in reply.certificates.dropFirst() {
+                let issuer = try MailCertificate(der: der)
+                if issuer != account.root { intermediates.append(issuer) }
+            }
+            _ = try await TrustStore([TrustAnchor(account.root, scope: .domain(home))]).validateUser(
+                [certificate] + intermediates, address: account.address, at: clock())
+            return SigningIdentity(key: key, certificate: certificate)
+        } catch let error as IdentityError {
+            throw MailClientError(.untrustedServer, "the server's certificate for you is not valid: \(error.reason)")
+        } catch {
+            throw MailClientError(error)
+        }
+    }
+}

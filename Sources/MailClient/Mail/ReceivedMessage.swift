@@ -1,0 +1,72 @@
+import Foundation
+import Identity
+import MailModel
+
+/// A message of the mailbox, judged.
+public struct ReceivedMessage: Sendable {
+    public let message: SealedMessage
+    public let postmark: SealedPostmark?
+    /// What this domain's server said of the delivery, when it was asked for; not judged.
+    public let receipt: [UInt8]?
+    public let folder: String
+    public let flags: Set<String>
+    public let verdict: SignatureVerdict
+    public let author: AuthorVerdict
+
+    /// Neither the domain's nor the author's signature is to be doubted.
+    public var isBelieved: Bool { verdict.isBelieved && author.isBelieved }
+}
+
+/// A page of a folder.
+public struct MessageList: Sendable {
+    public let headers: [MessageHeader]
+    /// Give it as `after` to see only what is newer.
+    public let cursor: UInt64
+    public let hasMore: Bool
+}
+
+/// A message that the home server acknowledged, with its verified Receipt.
+public struct SentMessage: Sendable {
+    public let entry: OutboxEntry
+    public let receipt: SealedReceipt
+}
+
+/// What became of what was left in the outbox.
+public struct OutboxReport: Sendable {
+    public struct Refusal: Sendable {
+        public let entry: OutboxEntry
+        public let error: MailClientError
+        /// Where the message lies now.
+        public let path: String
+    }
+
+    public var sent: [SentMessage] = []
+    public var refused: [Refusal] = []
+    /// Still waiting, and why.
+    public var waiting: [OutboxEntry] = []
+    public var error: MailClientError?
+
+    public var isEmpty: Bool { sent.isEmpty && refused.isEmpty && waiting.isEmpty }
+}
+
+/// What is known of a sent message, recipient by recipient.
+public struct DeliveryStatus: Sendable {
+    /// A receipt of a domain, with our judgement.
+    public struct Proof: Sendable {
+        public let receipt: SealedReceipt
+        /// Nil: verified. Else why not.
+        public let doubt: String?
+    }
+
+    public struct Line: Sendable {
+        public let status: StatusOperation.Line
+        /// The last verified receipt that names the recipient and comes from their own domain.
+        public let proof: Proof?
+    }
+
+    public let id: MessageID
+    public let lines: [Line]
+    public let proofs: [Proof]
+
+    public var isBelieved: Bool { proofs.allSatisfy { $0.doubt == nil } }
+}

@@ -1,0 +1,64 @@
+import Identity
+
+/// The numbers that `list` showed and the message ids behind them, so that people can type `read 12`.
+///
+/// A number is the server's uid: it stays with its message and is never given to another one.
+public struct NumberBook: Sendable {
+    /// Numbers remembered; the oldest are dropped, and asked of the server when they are needed again.
+    static let capacity = 5_000
+
+    private let path: String
+
+    init(_ folder: AccountFolder) { path = folder.numbersPath }
+
+    /// What a person may type for a message.
+    public enum Reference: Sendable, Hashable {
+        case number(UInt64)
+        case id(MessageID)
+
+        /// A number as `list` shows it (`12` or `#12`), or an id with or without `urn:uuid:`.
+        /// - Throws: `invalidInput`.
+        public init(_ text: String) throws(MailClientError) {
+            let trimmed = text.hasPrefix("#") ? String(text.dropFirst()) : text
+            if let number = UInt64(trimmed), number > 0, number <= UInt64(Int64.max), !trimmed.hasPrefix("+") {
+                self = .number(number)
+            } else if let id = try? MessageID(text) {
+                self = .id(id)
+            } else if let id = try? MessageID("urn:uuid:" + text) {
+                self = .id(id)
+            } else {
+                throw MailClientError(
+                    .invalidInput, "\"\(text.prefix(60))\" is neither a number of the list nor a message id",
+                    advice: "`wsemail list` shows the numbers; ids look like urn:uuid:….")
+            }
+        }
+    }
+
+    func id(of number: UInt64) throws(MailClientError) -> MessageID? {
+        try stored()[number]
+    }
+
+    func remember(_ numbers: [(UInt64, MessageID)]) throws(MailClientError) {
+        guard !numbers.isEmpty else { return }
+        var known = try stored()
+        var changed = false
+        for (number, id) in numbers where known[number] != id {
+            known[number] = id
+            changed = true
+        }
+        guard changed else { return }
+        if known.count > Self.capacity {
+            for number in known.keys.sorted().prefix(known.count - Self.capacity) { known[number] = nil }
+        }
+        try StoredJSON.write(known, to: path)
+    }
+
+    private func stored() throws(MailClientError) -> [UInt64: MessageID] {
+        do {
+            return try StoredJSON.read([UInt64: MessageID].self, from: path, limit: 4 << 20) ?? [:]
+        } catch {
+            guard error.reason.hasSuffix("is damaged") else { throw error }
+            return [:]
+        }
+    }
+}

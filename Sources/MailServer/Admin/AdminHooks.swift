@@ -1,0 +1,32 @@
+import Identity
+import MailStore
+
+/// Gets the root certificates (DER) that a domain's own server hands out, over TLS that nothing vouches for yet.
+/// What it returns is worth nothing until a fingerprint matches.
+public typealias RootFetcher = @Sendable (MailDomain) async throws -> [[UInt8]]
+
+/// How the administrative acts reach the live parts of a server. The presets are right where no server runs.
+struct AdminHooks: Sendable {
+    /// Hashes a new password, off the cooperative threads.
+    var hashPassword: @Sendable (String) async throws -> String = { try Password.hash($0) }
+    /// These sessions have ended in the store: caches must forget them.
+    var sessionsEnded: @Sendable ([String]) async -> Void = { _ in }
+    /// The trust anchors in the store have changed.
+    var trustChanged: @Sendable () async throws -> Void = {}
+    /// Issues the domain's metadata anew, so that peers learn of a revocation. nil where no server runs: it publishes at start.
+    var publishMetadata: (@Sendable () async throws -> Void)?
+    /// A domain is no longer trusted as it was: outgoing sessions with it end.
+    var peerForgotten: @Sendable (MailDomain) async -> Void = { _ in }
+    /// An administrator wants another try now: failures of this destination (nil: of all) no longer hold it back.
+    var retryWanted: @Sendable (MailDomain?) async -> Void = { _ in }
+    /// Jobs became due or vanished: delivery should look.
+    var queueChanged: @Sendable () async -> Void = {}
+    var fetchRoots: RootFetcher?
+    /// Writes the bounce that tells the author of a dropped job; nil for a job without an author to tell. The outer nil: this
+    /// process cannot write one.
+    var bounce: (@Sendable (LeasedJob, _ reason: String) async throws -> Acceptance?)?
+    /// Figures of the running server for `status`, named like columns.
+    var liveDetails: @Sendable () async -> [String: String] = { ["server": "not running"] }
+
+    init() {}
+}

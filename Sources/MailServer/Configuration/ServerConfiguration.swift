@@ -1,0 +1,76 @@
+import Foundation
+import Identity
+
+/// All settings of a server: one immutable value, read once. `ConfigurationField.all` is the table that drives parsing,
+/// `wsemaild config describe` and the reference page; defaults stand here only.
+public struct ServerConfiguration: Sendable {
+    // Who we are
+    public var domain: MailDomain
+    /// Name of this machine in SRV records and certificates.
+    public var hostName: String
+    public var dataDirectory = "/var/lib/wsemail"
+
+    // Where we listen
+    public var listenAddress = "0.0.0.0"
+    public var listenPort = 8443
+    /// Plain HTTP for /metrics and /health on this machine only; 0 switches it off.
+    public var metricsAddress = "127.0.0.1"
+    public var metricsPort = 0
+    public var http2 = true
+    /// PEM files of a TLS certificate from elsewhere; empty: the domain's own.
+    public var tlsCertificateFile = ""
+    public var tlsKeyFile = ""
+
+    // Limits
+    public var maxBodyBytes = 20 << 20
+    public var maxHeaderBytes = 32 << 10
+    public var maxMessageBytes = 16 << 20
+    public var maxRecipients = 100
+    public var maxConnections = 10_000
+    public var maxConnectionsPerAddress = 200
+    /// Calls a second of one caller, sustained; bursts of ten times as many pass.
+    public var requestsPerSecond = 200
+    public var idleTimeoutSeconds = 180
+    public var requestTimeoutSeconds = 90
+    public var loginFailures = 5
+    public var loginBackoffSeconds = 30
+    public var concurrentLogins = 2
+    public var sessionHours = 8
+    public var quotaMegabytes = 1024
+
+    // Delivery
+    public var queueDays = 5
+    public var retryFirstSeconds = 30
+    public var retryMaxSeconds = 7_200
+    public var deliveryConcurrency = 8
+    public var deliveryPerDestination = 2
+    public var deliveryBatch = 50
+    public var maxHops = 10
+
+    // DNS
+    /// `address` or `address@port`, several by comma; empty: the root servers, validated by DNSSEC.
+    public var dnsServers: [String] = []
+    public var dnsTrustAnchorFile = "/usr/share/dns/root.key"
+    /// Zones taken without DNSSEC, such as private test zones.
+    public var dnsInsecureZones: [String] = []
+    /// Deliver to servers in loopback and private address ranges.
+    public var allowPrivateTargets = false
+
+    public var logLevel = "info"
+
+    public init(domain: MailDomain, hostName: String) {
+        self.domain = domain
+        self.hostName = hostName
+    }
+
+    public var databasePath: String { dataDirectory + "/mail.sqlite" }
+    public var keyDirectory: String { dataDirectory + "/keys" }
+    public var adminSocketPath: String { dataDirectory + "/admin.sock" }
+}
+
+/// Why a configuration is refused; names the line where it can.
+public struct ConfigurationError: Error, Sendable, Equatable, CustomStringConvertible {
+    public let reason: String
+    public var description: String { reason }
+    public init(_ reason: String) { self.reason = reason }
+}

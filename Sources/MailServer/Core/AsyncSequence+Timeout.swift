@@ -1,0 +1,19 @@
+extension AsyncStream where Element: Sendable {
+    /// The stream's elements until `limit` has passed, then the end.
+    func bounded(to limit: Duration) -> AsyncStream<Element> {
+        let source = self
+        return AsyncStream { continuation in
+            // The consumer owns this task: it ends with the stream, whichever way that ends.
+            let task = Task {
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask { for await element in source { continuation.yield(element) } }
+                    group.addTask { try? await Task.sleep(for: limit) }
+                    await group.next()
+                    group.cancelAll()
+                }
+                continuation.finish()
+            }
+            continuation.onTermination = { _ in task.cancel() }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+import Foundation
+import Identity
+import MailModel
+import MailStore
+import SOAP
+import Synchronization
+import WSSecurity
+import XMLSecurity
+
+/// Answers the verifier's questions about one call's credentials, and notes which credential generation was checked:
+/// a session opened by the call is bound to it.
+final class CallCredentials: CredentialResolver, Sendable {
+    private let core: ServerCore
+    private let sessions: SessionDirectory
+    private let passwords: PasswordGate
+    private let peerAddress: String
+    private let checked = Mutex<Int64>(0)
+
+    init(core: ServerCore, sessions: SessionDirectory, passwords: PasswordGate, peerAddress: String) {
+        self.core = core
+        self.sessions = sessions
+        self.passwords = passwords
+        self.peerAddress = peerAddress
+    }
+
+    /// The credential generation of the account that this call proved; 0 for a peer.
+    var generation: Int64 { checked.withLock { $0 } }
+
+    func session(id: String) async throws(SOAPFault) -> SecuritySession? {
+        try await sessions.session(id, now: core.now())
+    }
+
+    func authenticate(_ address: Address, password: String) async throws(SOAPFault) -> Bool {
+        guard address.domain == core.domain else { return false }
+        let generation = try await passwords.check(address, password: password, from: peerAddress, now: core.now())
+        guard let generation else {
+            core.metrics.increment(.loginFailures)
+            return false
+        }
+        checked.withLock { $0 = generation }
+        return true
+    }
+
+    func certificate(matching hint: KeyHint) async throws(SOAPFault) -> MailCertificate? {
+        guard case .thumbprintSHA256(let thumbprint) = hint else { return nil }
+        do {
+            if let issued = try await core.store.certificate(thumbprint: thumbprint) {
+                return try MailCertificate(der: issued.der)
+            }
+            return try await core.store.rememberedCertificate(thumbprint: thumbprint).map { try MailCertificate(der: $0) }
+        } catch { throw SOAPFault.from(error) }
+    }
+
+    func principal(
+        of certificate: MailCertificate, stapled: [UInt8]?, at now: Date
+    ) async throws(SOAPFault) -> Principal {
+        do {
+            switch certificate.role {
+            case .user: return .user(try await user(certificate, at: now))
+            case .server: return .peer(try await peer(certificate, stapled: stapled, at: now))
+            default:
+                throw SOAPFault(.untrustedCertificate, "a \(certificate.role.rawValue) certificate signs no calls")
+            }
+        } catch let error as IdentityError {
+            core.logger.notice("certificate refused", metadata: ["reason": "\(error)"])
+            throw SOAPFault(
+                error.isTransient ? .staleMetadata : .untrustedCertificate, "the certificate is not trusted: \(error.reason)")
+        } catch {
+            throw SOAPFault.from(error)
+        }
+    }
+
+    /// The user whom our own authority certified; the certificate must be in the register and not revoked.
+    private func user(_ certificate: MailCertificate, at now: Date) async throws -> Address {
+        guard let address = certificate.addresses.first, address.domain == core.domain else {
+            throw SOAPFault(.untrustedCertificate, "the certificate is not of a user of \(core.domain)")
+        }
+        guard let credential = try await core.store.credential(of: address), !credential.isDisabled,
+            let issued = try await core.store.certificate(thumbprint: certificate.thumbprintSHA256),
+            issued.owner == address, issued.revoked == nil
+        else { throw SOAPFault(.untrustedCertificate, "the certificate is not valid (any more)") }
+        _ = try await core.trust.trust.validateUser([certificate], address: address, at: now)
+        checked.withLock { $0 = credential.generation }
+        return address
+    }
+
+    /// The domain whose own metadata publishes the certificate.
+    private func peer(_ certificate: MailCertificate, stapled: [UInt8]?, at now: Date) async throws -> MailDomain {
+        guard let stapled else {
+            throw SOAPFault(.staleMetadata, "a server staples its domain metadata when it opens a session")
+        }
+        let metadata = try await core.trust.learn(stapled, of: nil).metadata
+        guard metadata.server(thumbprintSHA256: certificate.thumbprintSHA256) != nil else {
+            throw SOAPFault(.untrustedCertificate, "\(metadata.domain) does not publish the certificate of this call")
+        }
+        _ = try await core.trust.trust.validateServer(
+            metadata.chain(of: certificate), speaksFor: metadata.domain, at: now, revoked: metadata.revoked)
+        return metadata.domain
+    }
+}

@@ -1,0 +1,123 @@
+import Delivery
+import Foundation
+import Identity
+import Logging
+import MailModel
+import MailStore
+import NIOCore
+import NIOPosix
+import SOAPClient
+import SQLiteStore
+import ServiceLifecycle
+import WSSecurity
+
+/// A mail server of one domain: built from its configuration, run until it is told to stop.
+///
+/// Stores, resolver and clock are passed in by `build`, so that tests run two whole servers in one process.
+public final class MailServer: Service {
+    let core: ServerCore
+    private let services: [any Service]
+    private let group: MultiThreadedEventLoopGroup
+    private let pool: NIOThreadPool
+    private let transport: TLSTransport
+    private let listening: ListeningPort
+    private let peers: PeerConnectionPool
+
+    /// The HTTPS port really listened on, once it is.
+    public func port() async -> Int { await listening.value() }
+
+    /// Opens the store, loads the keys and puts the parts together. Listens only in `run`.
+    /// - Parameters:
+    ///   - resolver: finds other domains; nil asks DNS as configured.
+    ///   - clock: the time of all decisions.
+    public static func build(
+        _ configuration: ServerConfiguration, logger: Logger, resolver: (any ServiceResolver)? = nil,
+        clock: @escaping @Sendable () -> Date = { Date() }
+    ) async throws -> MailServer {
+        let keys = try DomainKeys(folder: configuration.keyDirectory, domain: configuration.domain)
+        let store: any MailStore = try SQLiteStore(
+            configuration: SQLiteConfiguration(path: configuration.databasePath), logger: logger)
+        do {
+            return try await MailServer(
+                configuration, keys: keys, store: store, resolver: try resolver ?? makeResolver(configuration), logger: logger,
+                clock: clock)
+        } catch {
+            await store.close()
+            throw error
+        }
+    }
+
+    /// Serves until SIGTERM or SIGINT, finishing what was acknowledged.
+    public static func run(_ configuration: ServerConfiguration, logger: Logger) async throws {
+        let server = try await build(configuration, logger: logger)
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await group.run()
+    }
+
+    static func makeResolver(_ configuration: ServerConfiguration) throws -> UnboundResolver {
+        var settings = ResolverConfiguration()
+        settings.forwarders = configuration.dnsServers
+        settings.trustAnchorFile = configuration.dnsTrustAnchorFile.isEmpty ? nil : configuration.dnsTrustAnchorFile
+        settings.insecureDomains = configuration.dnsInsecureZones
+        return try UnboundResolver(settings)
+    }
+
+    private init(
+        _ configuration: ServerConfiguration, keys: DomainKeys, store: any MailStore, resolver: any ServiceResolver,
+        logger: Logger, clock: @escaping @Sendable () -> Date
+    ) async throws {
+        let started = clock()
+        group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
+        pool = NIOThreadPool(numberOfThreads: configuration.concurrentLogins)
+        pool.start()
+        listening = ListeningPort()
+        let metrics = ServerMetrics()
+        let trust = try await TrustDirectory(domain: configuration.domain, keys: keys, store: store, clock: clock)
+        core = ServerCore(
+            configuration: configuration, store: store, keys: keys, trust: trust, metrics: metrics, logger: logger,
+            clock: clock)
+        let publisher = MetadataPublisher(configuration: configuration, keys: keys, store: store, clock: clock)
+        try await publisher.publish()
+        transport = TLSTransport(group: group)
+        let parts = try Parts(core: core, publisher: publisher, pool: pool, resolver: resolver, transport: transport)
+        let health = HealthReporter(store: store, metrics: metrics, started: started, clock: clock)
+        peers = parts.peers
+        services = try parts.services(health: health, group: group, listening: listening)
+    }
+
+    public func run() async throws {
+        let group = ServiceGroup(configuration: .init(services: services, logger: core.logger))
+        core.logger.notice("starting", metadata: ["domain": "\(core.domain)"])
+        let result: Result<Void, any Error>
+        do { result = .success(try await group.run()) } catch { result = .failure(error) }
+        await listening.set(0)
+        await peers.close()
+        await transport.shutDown()
+        // Last: what was acknowledged is committed, and the writer takes what still waits.
+        await core.store.close()
+        try? await pool.shutdownGracefully()
+        try? await self.group.shutdownGracefully()
+        core.logger.notice("stopped", metadata: ["domain": "\(core.domain)"])
+        try result.get()
+    }
+}
+
+/// Tells the port once the listener is up.
+actor ListeningPort {
+    private var port: Int?
+    private var waiters: [CheckedContinuation<Int, Never>] = []
+
+    func set(_ port: Int) {
+        guard self.port == nil else { return }
+        self.port = port
+        for waiter in waiters { waiter.resume(returning: port) }
+        waiters = []
+    }
+
+    func value() async -> Int {
+        if let port { return port }
+        return await withCheckedContinuation { waiters.append($0) }
+    }
+}

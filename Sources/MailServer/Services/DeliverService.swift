@@ -1,0 +1,136 @@
+import Foundation
+import Identity
+import MailModel
+import MailStore
+import SOAP
+
+/// Deliver and PeerStatus: what another domain's server may ask. Each item of a batch is judged by itself.
+struct DeliverService: Sendable {
+    let core: ServerCore
+
+    private struct Candidate {
+        let index: Int
+        let message: SealedMessage
+        let postmark: SealedPostmark
+        let intent: IntentRequest
+    }
+
+    /// Takes messages of a peer. Results come in the order of the items; each accepted one is durable before the reply.
+    func deliver(_ request: DeliverOperation.Request, from peer: MailDomain) async throws -> DeliverOperation.Response {
+        let now = core.now()
+        var results = [DeliverOperation.Result?](repeating: nil, count: request.items.count)
+        var open: [Candidate] = []
+        for (index, item) in request.items.enumerated() {
+            do {
+                open.append(try await examine(item, at: index, from: peer, now: now))
+            } catch {
+                let fault = SOAPFault.from(error)
+                core.logger.info("item refused", metadata: ["peer": "\(peer)", "code": "\(fault.subcode.rawValue)", "error": "\(error)"])
+                results[index] = .init(fault)
+            }
+        }
+        for _ in 0..<4 where !open.isEmpty {
+            open = await accept(open, from: peer, now: now, results: &results)
+        }
+        for candidate in open { results[candidate.index] = .init(SOAPFault(.busy, "the mailboxes keep changing; try again")) }
+        return DeliverOperation.Response(
+            results: results.map { $0 ?? .init(SOAPFault(.internal, "the item was passed over; try again")) })
+    }
+
+    /// All that can be said of an item without the recipients' mailboxes.
+    private func examine(
+        _ item: DeliverOperation.Item, at index: Int, from peer: MailDomain, now: Date
+    ) async throws -> Candidate {
+        guard item.message.count <= core.configuration.maxMessageBytes else {
+            throw SOAPFault(.tooLarge, "the message is larger than \(core.configuration.maxMessageBytes) bytes")
+        }
+        let message = try SealedMessage(octets: item.message)
+        let postmark = try SealedPostmark(octets: item.postmark)
+        let facts = postmark.postmark
+        guard facts.domain == peer else {
+            throw SOAPFault(.invalidPostmark, "the Postmark is of \(facts.domain), the caller is \(peer)")
+        }
+        guard facts.destination == core.domain else {
+            throw SOAPFault(.wrongDestination, "the Postmark is for \(facts.destination), this is \(core.domain)")
+        }
+        guard facts.hops <= core.configuration.maxHops else {
+            throw SOAPFault(.loop, "the message passed \(facts.hops) servers: it goes in circles")
+        }
+        guard facts.time < now.addingTimeInterval(ServerCore.clockTolerance),
+            facts.time > now.addingTimeInterval(-ServerCore.maxMessageAge)
+        else { throw SOAPFault(.expiredMessage, "the Postmark is of the future or more than 29 days old") }
+        if let constraint = message.message.constraints.first {
+            throw SOAPFault(.unsupportedConstraint, "this server cannot keep the constraint \"\(constraint.rawValue)\"")
+        }
+        try await postmark.verify(for: message, keys: core.trust)
+        let intent = IntentRequest(
+            origin: .peer(peer), messageID: message.message.id.description, digest: message.digest,
+            size: message.octets.count + postmark.octets.count, local: facts.recipients)
+        return Candidate(index: index, message: message, postmark: postmark, intent: intent)
+    }
+
+    /// One round of examine and accept. Returns the items whose verdicts changed in between.
+    private func accept(
+        _ candidates: [Candidate], from peer: MailDomain, now: Date, results: inout [DeliverOperation.Result?]
+    ) async -> [Candidate] {
+        var ready: [(Candidate, Acceptance)] = []
+        do {
+            let verdicts = try await core.store.examine(candidates.map(\.intent))
+            for (candidate, verdict) in zip(candidates, verdicts) {
+                switch verdict {
+                case .duplicate(let receipt): results[candidate.index] = .receipt(receipt)
+                case .conflict: results[candidate.index] = .init(SubmissionService.idConflict)
+                case .open(let examination):
+                    do {
+                        ready.append((candidate, try acceptance(of: candidate, from: peer, examination, now: now)))
+                    } catch { results[candidate.index] = .init(SOAPFault.from(error)) }
+                }
+            }
+        } catch {
+            for candidate in candidates { results[candidate.index] = .init(SOAPFault.from(error)) }
+            return []
+        }
+        let outcomes = await core.store.accept(ready.map(\.1), now: now)
+        var changed: [Candidate] = []
+        for ((candidate, acceptance), outcome) in zip(ready, outcomes) {
+            switch outcome {
+            case .success(.accepted): results[candidate.index] = .receipt(acceptance.receipt)
+            case .success(.duplicate(let receipt)): results[candidate.index] = .receipt(receipt)
+            case .success(.conflict): results[candidate.index] = .init(SubmissionService.idConflict)
+            case .success(.changed): changed.append(candidate)
+            case .failure(let error): results[candidate.index] = .init(SOAPFault(error))
+            }
+        }
+        return changed
+    }
+
+    private func acceptance(
+        of candidate: Candidate, from peer: MailDomain, _ examination: IntentExamination, now: Date
+    ) throws -> Acceptance {
+        let verdicts = RecipientVerdicts(candidate.postmark.postmark.recipients, examination)
+        let receipt = try Receipt(
+            messageID: candidate.message.message.id, digest: candidate.message.digest,
+            postmarkDigest: candidate.postmark.digest, signer: core.signer, audience: peer,
+            recipients: verdicts.statuses(home: core.domain), time: now
+        ).sealed(by: core.signer)
+        let recipients = candidate.postmark.postmark.recipients.filter { verdicts.open.contains($0) }
+        return Acceptance(
+            origin: .peer(peer), message: MessageRecord(candidate.message),
+            local: recipients.isEmpty
+                ? [] : [LocalDelivery(recipients: recipients, postmark: candidate.postmark.octets)],
+            refused: verdicts.refusals, repeated: verdicts.repeated, receipt: receipt)
+    }
+
+    /// The receipts this server gave for a message of the asking domain.
+    func status(_ request: PeerStatusOperation.Request, from peer: MailDomain) async throws -> PeerStatusOperation.Response {
+        let status = try await core.store.status(of: request.messageID.description, from: .peer(peer))
+        guard let status, status.digest == request.digest else { return PeerStatusOperation.Response(receipts: []) }
+        return PeerStatusOperation.Response(receipts: status.receipts)
+    }
+}
+
+extension DeliverOperation.Result {
+    init(_ fault: SOAPFault) {
+        self = .fault(code: fault.subcode.rawValue, isTransient: fault.isTransient, reason: fault.reason)
+    }
+}

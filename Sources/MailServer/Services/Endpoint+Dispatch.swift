@@ -1,0 +1,81 @@
+import Identity
+import MailModel
+import SOAP
+import WSSecurity
+import XMLCore
+
+extension Endpoint {
+    typealias PayloadWriter = (inout XMLWriter) throws -> Void
+
+    /// Calls the service behind an operation. Who may call it at all was decided by the security policy's table.
+    func dispatch(
+        _ request: AuthenticatedRequest, _ credentials: CallCredentials, _ facts: CallFacts
+    ) async throws -> PayloadWriter {
+        let element = request.payload.element
+        switch request.operation {
+        case .challenge: return writer(try services.tokens.challenge())
+        case .issueToken, .renewToken, .cancelToken:
+            let response = try await services.tokens.token(request, generation: credentials.generation)
+            return { try response.write(into: &$0) }
+        case .deliver:
+            let response = try await services.deliver.deliver(.parse(element), from: Endpoint.peer(request))
+            core.metrics.increment(.messagesReceived, by: UInt64(response.accepted))
+            return writer(response)
+        case .peerStatus:
+            return writer(try await services.deliver.status(.parse(element), from: Endpoint.peer(request)))
+        case .metadata: return writer(try await services.directory.metadata(.parse(element)))
+        default: return try await dispatchUser(request, facts)
+        }
+    }
+
+    private func dispatchUser(_ request: AuthenticatedRequest, _ facts: CallFacts) async throws -> PayloadWriter {
+        let element = request.payload.element
+        let user = try Endpoint.user(request)
+        switch request.operation {
+        case .send:
+            let response = try await services.submission.send(.parse(element), by: user, method: Endpoint.method(request))
+            core.metrics.increment(.messagesSubmitted)
+            return writer(response)
+        case .list: return writer(try await services.mailbox.list(.parse(element), of: user))
+        case .retrieve: return writer(try await services.mailbox.retrieve(.parse(element), of: user))
+        case .delete: return writer(try await services.mailbox.delete(.parse(element), of: user))
+        case .mark: return writer(try await services.mailbox.mark(.parse(element), of: user))
+        case .move: return writer(try await services.mailbox.move(.parse(element), of: user))
+        case .status: return writer(try await services.mailbox.status(.parse(element), of: user))
+        case .enroll: return writer(try await services.tokens.enroll(.parse(element), of: user))
+        case .changePassword:
+            return writer(
+                try await services.tokens.changePassword(.parse(element), of: user, from: facts.peerAddress))
+        default: throw SOAPFault(.unknownAction, "this server does not offer \(request.operation.rawValue)")
+        }
+    }
+
+    private func writer(_ response: some Payload) -> PayloadWriter {
+        { try response.write(into: &$0) }
+    }
+
+    private static func user(_ request: AuthenticatedRequest) throws(SOAPFault) -> Address {
+        guard case .user(let address) = request.principal else {
+            throw SOAPFault(.forbidden, "\(request.operation.rawValue) is for users")
+        }
+        return address
+    }
+
+    private static func peer(_ request: AuthenticatedRequest) throws(SOAPFault) -> MailDomain {
+        guard case .peer(let domain) = request.principal else {
+            throw SOAPFault(.forbidden, "\(request.operation.rawValue) is for servers of other domains")
+        }
+        return domain
+    }
+
+    /// How the author proved who they are, for the Postmark: a session counts as what opened it.
+    private static func method(_ request: AuthenticatedRequest) -> Postmark.AuthenticationMethod {
+        (request.session?.method ?? request.method) == .x509 ? .x509 : .password
+    }
+}
+
+extension DeliverOperation.Response {
+    var accepted: Int {
+        results.count { if case .receipt = $0 { true } else { false } }
+    }
+}

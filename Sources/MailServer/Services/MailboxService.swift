@@ -1,0 +1,110 @@
+import Foundation
+import Identity
+import MailModel
+import MailStore
+import SOAP
+
+/// List, Retrieve, Delete, Mark and Status: a user's own mailbox.
+struct MailboxService: Sendable {
+    let core: ServerCore
+
+    func list(_ request: ListOperation.Request, of user: Address) async throws -> ListOperation.Response {
+        let folder = FolderName(rawValue: request.folder)
+        let cursor = MailboxService.cursor(request)
+        // Subscribe before the first look, so that nothing that arrives in between is missed.
+        let changes = request.wait > 0 ? core.store.changes(of: user) : nil
+        let page = try await core.store.list(user, folder: folder, from: cursor, limit: request.limit)
+        guard page.entries.isEmpty, let changes else { return try MailboxService.response(page) }
+        for await _ in changes.bounded(to: .seconds(request.wait)) {
+            let news = try await core.store.list(user, folder: folder, from: cursor, limit: request.limit)
+            if !news.entries.isEmpty { return try MailboxService.response(news) }
+        }
+        return try MailboxService.response(page)
+    }
+
+    private static func cursor(_ request: ListOperation.Request) -> ListCursor {
+        if let after = request.after { return .after(Int64(after)) }
+        if let before = request.before { return .before(Int64(before)) }
+        return .newest
+    }
+
+    private static func response(_ page: MailboxPage) throws -> ListOperation.Response {
+        var headers: [MessageHeader] = []
+        headers.reserveCapacity(page.entries.count)
+        for entry in page.entries { headers.append(try MessageHeader(entry)) }
+        return ListOperation.Response(headers: headers, cursor: UInt64(page.highestUID), more: page.hasMore)
+    }
+
+    func retrieve(_ request: RetrieveOperation.Request, of user: Address) async throws -> RetrieveOperation.Response {
+        let stored = try await core.store.retrieve(user, .message(request.messageID.description))
+        return RetrieveOperation.Response(
+            message: stored.octets, postmark: stored.postmark, receipt: request.withReceipt ? stored.receipt : nil,
+            folder: stored.entry.folder.rawValue, flags: stored.entry.flagNames)
+    }
+
+    func delete(_ request: DeleteOperation.Request, of user: Address) async throws -> DeleteOperation.Response {
+        let references = request.ids.map { EntryReference.message($0.description) }
+        return DeleteOperation.Response(count: try await core.store.delete(user, references))
+    }
+
+    func mark(_ request: MarkOperation.Request, of user: Address) async throws -> MarkOperation.Response {
+        let references = request.ids.map { EntryReference.message($0.description) }
+        let count = try await core.store.mark(
+            user, references, add: EntryFlags(names: request.add), remove: EntryFlags(names: request.remove))
+        return MarkOperation.Response(count: count)
+    }
+
+    func move(_ request: MoveOperation.Request, of user: Address) async throws -> MoveOperation.Response {
+        let references = request.ids.map { EntryReference.message($0.description) }
+        let moved = try await core.store.move(user, references, to: FolderName(rawValue: request.folder))
+        return MoveOperation.Response(count: moved.count)
+    }
+
+    func status(_ request: StatusOperation.Request, of user: Address) async throws -> StatusOperation.Response {
+        guard let status = try await core.store.status(of: request.messageID.description, from: .submission(by: user))
+        else { throw SOAPFault(.unknownMessage, "you have sent no message of that id, or too long ago") }
+        let lines = status.recipients.map {
+            StatusOperation.Line(
+                address: $0.recipient, state: $0.state.rawValue, time: DateTime.format($0.at), attempts: 0,
+                reason: $0.reason)
+        }
+        var receipts = status.receipts
+        for receipt in status.recipients.compactMap(\.peerReceipt) where !receipts.contains(receipt) {
+            receipts.append(receipt)
+        }
+        return StatusOperation.Response(lines: lines, receipts: receipts)
+    }
+}
+
+extension EntryFlags {
+    init(names: Set<String>) {
+        self = []
+        if names.contains("seen") { insert(.seen) }
+        if names.contains("answered") { insert(.answered) }
+        if names.contains("flagged") { insert(.flagged) }
+    }
+}
+
+extension MailboxEntry {
+    var flagNames: Set<String> {
+        var names: Set<String> = []
+        if flags.contains(.seen) { names.insert("seen") }
+        if flags.contains(.answered) { names.insert("answered") }
+        if flags.contains(.flagged) { names.insert("flagged") }
+        if summary.traits.contains(.form) { names.insert("form") }
+        if summary.traits.contains(.instant) { names.insert("instant") }
+        if summary.traits.contains(.encrypted) { names.insert("encrypted") }
+        if summary.traits.contains(.attachments) { names.insert("attachments") }
+        if summary.traits.contains(.bounce) { names.insert("bounce") }
+        return names
+    }
+}
+
+extension MessageHeader {
+    init(_ entry: MailboxEntry) throws {
+        self.init(
+            uid: UInt64(entry.uid), id: try MessageID(entry.messageID), from: try Address(entry.summary.from), name: nil,
+            to: try entry.summary.to.map { try Address($0) }, subject: entry.summary.subject, date: entry.summary.date,
+            size: entry.size, flags: entry.flagNames)
+    }
+}

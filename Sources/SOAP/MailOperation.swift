@@ -1,0 +1,71 @@
+import XMLCore
+
+/// What can be called on a server: one table of action, payload and reply for WSDL, policy and dispatch.
+public enum MailOperation: String, CaseIterable, Sendable, Hashable {
+    case send = "Send"
+    case list = "List"
+    case retrieve = "Retrieve"
+    case delete = "Delete"
+    case mark = "Mark"
+    case move = "Move"
+    case status = "Status"
+    case enroll = "Enroll"
+    case challenge = "Challenge"
+    case changePassword = "ChangePassword"
+    case deliver = "Deliver"
+    case peerStatus = "PeerStatus"
+    case certificates = "Certificates"
+    case metadata = "Metadata"
+    /// WS-Trust: the three session operations (WS-SecureConversation 1.3 §3, §5, §6).
+    case issueToken = "RequestSecurityToken"
+    case renewToken = "RenewSecurityToken"
+    case cancelToken = "CancelSecurityToken"
+
+    /// `wsa:Action` of every fault we send.
+    public static let faultAction = "urn:wsemail:2:Fault"
+
+    private static let byAction: [String: MailOperation] = Dictionary(
+        uniqueKeysWithValues: allCases.map { ($0.action, $0) })
+
+    /// The operation named by a `wsa:Action` or by the content type's `action`.
+    public init?(action: String) {
+        guard let operation = Self.byAction[action] else { return nil }
+        self = operation
+    }
+
+    /// `wsa:Action` of the request.
+    public var action: String {
+        switch self {
+        case .issueToken: Namespaces.wst + "/RST/SCT"
+        case .renewToken: Namespaces.wst + "/RST/SCT/Renew"
+        case .cancelToken: Namespaces.wst + "/RST/SCT/Cancel"
+        default: Namespaces.wsemail + ":" + rawValue
+        }
+    }
+
+    /// `wsa:Action` of the reply.
+    public var replyAction: String {
+        switch self {
+        case .issueToken: Namespaces.wst + "/RSTR/SCT"
+        case .renewToken: Namespaces.wst + "/RSTR/SCT/Renew"
+        case .cancelToken: Namespaces.wst + "/RSTR/SCT/Cancel"
+        default: Namespaces.wsemail + ":" + rawValue + "Response"
+        }
+    }
+
+    /// True for the three operations whose payload is WS-Trust's.
+    public var isTrust: Bool { self == .issueToken || self == .renewToken || self == .cancelToken }
+
+    /// The element that must be the Body's only child in a request.
+    public var payloadName: XMLName {
+        isTrust ? Names.requestSecurityToken : Names.wsemail(rawValue)
+    }
+
+    /// The element that is the Body's only child in a good reply.
+    public var replyName: XMLName {
+        isTrust ? Names.requestSecurityTokenResponse : Names.wsemail(rawValue + "Response")
+    }
+
+    /// True if the reply carries a secret: such a reply is never compressed (BREACH-like length leaks).
+    public var replyCarriesSecret: Bool { self == .issueToken || self == .renewToken }
+}

@@ -1,0 +1,346 @@
+/// The payloads of `urn:wsemail:2` as XML Schema, the normative grammar of the wire.
+///
+/// It is served inside the WSDL. Servers do not validate against it at run time: `MailModel` checks the same rules
+/// and a few that a schema cannot say.
+public enum Schema {
+    public static let wsemail = #"""
+        <xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:w="urn:wsemail:2"
+                   targetNamespace="urn:wsemail:2" elementFormDefault="qualified">
+
+          <!-- Simple values -->
+          <xs:simpleType name="MessageIdType">
+            <xs:restriction base="xs:anyURI">
+              <xs:pattern value="urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"/>
+            </xs:restriction>
+          </xs:simpleType>
+          <xs:simpleType name="AddressType">
+            <xs:restriction base="xs:string"><xs:minLength value="3"/><xs:maxLength value="254"/></xs:restriction>
+          </xs:simpleType>
+          <xs:simpleType name="DigestType">
+            <xs:restriction base="xs:base64Binary"><xs:length value="32"/></xs:restriction>
+          </xs:simpleType>
+          <xs:simpleType name="ConstraintType">
+            <xs:restriction base="xs:string">
+              <xs:enumeration value="instant"/><xs:enumeration value="deleteIfUndeliverable"/>
+              <xs:enumeration value="encrypted"/><xs:enumeration value="direct"/>
+            </xs:restriction>
+          </xs:simpleType>
+          <xs:simpleType name="RecipientStatusType">
+            <xs:restriction base="xs:string">
+              <xs:enumeration value="accepted"/><xs:enumeration value="delivered"/>
+              <xs:enumeration value="refused"/><xs:enumeration value="read"/>
+            </xs:restriction>
+          </xs:simpleType>
+          <xs:complexType name="MailboxType">
+            <xs:simpleContent>
+              <xs:extension base="w:AddressType"><xs:attribute name="name" type="xs:string"/></xs:extension>
+            </xs:simpleContent>
+          </xs:complexType>
+          <xs:complexType name="EmptyType"/>
+
+          <!-- Message: what its author writes -->
+          <xs:complexType name="BodyType">
+            <xs:sequence>
+              <xs:element name="Text" type="xs:string"/>
+              <xs:element name="Html" type="xs:string" minOccurs="0"/>
+            </xs:sequence>
+          </xs:complexType>
+          <xs:complexType name="AttachmentType">
+            <xs:attribute name="name" type="xs:string" use="required"/>
+            <xs:attribute name="type" type="xs:string" use="required"/>
+            <xs:attribute name="size" type="xs:nonNegativeInteger" use="required"/>
+            <xs:attribute name="sha256" type="w:DigestType" use="required"/>
+            <xs:attribute name="description" type="xs:string"/>
+          </xs:complexType>
+          <xs:complexType name="FormType">
+            <xs:sequence><xs:any namespace="##any" processContents="skip"/></xs:sequence>
+            <xs:attribute name="type" type="xs:anyURI" use="required"/>
+            <xs:attribute name="version" type="xs:string" use="required"/>
+            <xs:attribute name="locator" type="xs:anyURI"/>
+          </xs:complexType>
+          <xs:complexType name="MessageType">
+            <xs:sequence>
+              <xs:element name="Id" type="w:MessageIdType"/>
+              <xs:element name="From" type="w:MailboxType"/>
+              <xs:element name="To" type="w:MailboxType" minOccurs="0" maxOccurs="unbounded"/>
+              <xs:element name="Cc" type="w:MailboxType" minOccurs="0" maxOccurs="unbounded"/>
+              <xs:element name="Subject" type="xs:string"/>
+              <xs:element name="Date" type="xs:dateTime"/>
+              <xs:element name="InReplyTo" type="w:MessageIdType" minOccurs="0"/>
+              <xs:element name="Replaces" type="w:MessageIdType" minOccurs="0"/>
+              <xs:element name="Constraint" type="w:ConstraintType" minOccurs="0" maxOccurs="4"/>
+              <xs:element name="Body" type="w:BodyType"/>
+              <xs:element name="Attachment" type="w:AttachmentType" minOccurs="0" maxOccurs="unbounded"/>
+              <xs:element name="Form" type="w:FormType" minOccurs="0" maxOccurs="unbounded"/>
+              <!-- the author's own enveloped ds:Signature -->
+              <xs:any namespace="http://www.w3.org/2000/09/xmldsig#" processContents="skip" minOccurs="0"/>
+            </xs:sequence>
+            <xs:attribute name="Id" type="xs:ID"/>
+          </xs:complexType>
+          <xs:element name="Message" type="w:MessageType"/>
+
+          <!-- Postmark: what the sending server adds, one per destination domain -->
+          <xs:complexType name="SenderType">
+            <xs:simpleContent>
+              <xs:extension base="w:AddressType"><xs:attribute name="method" type="xs:string" use="required"/></xs:extension>
+            </xs:simpleContent>
+          </xs:complexType>
+          <xs:complexType name="PostmarkAttachmentType">
+            <xs:attribute name="guid" type="xs:string" use="required"/>
+            <xs:attribute name="sha256" type="w:DigestType" use="required"/>
+          </xs:complexType>
+          <xs:complexType name="PostmarkType">
+            <xs:sequence>
+              <xs:element name="MessageId" type="w:MessageIdType"/>
+              <xs:element name="MessageDigest" type="w:DigestType"/>
+              <xs:element name="Domain" type="xs:string"/>
+              <xs:element name="Destination" type="xs:string"/>
+              <xs:element name="Recipient" type="w:AddressType" maxOccurs="unbounded"/>
+              <xs:element name="Sender" type="w:SenderType"/>
+              <xs:element name="Time" type="xs:dateTime"/>
+              <xs:element name="Hops" type="xs:unsignedShort"/>
+              <xs:element name="Attachment" type="w:PostmarkAttachmentType" minOccurs="0" maxOccurs="unbounded"/>
+              <xs:element name="Removed" type="xs:string" minOccurs="0" maxOccurs="unbounded"/>
+              <xs:element name="Certificate" type="w:DigestType"/>
+              <xs:any namespace="http://www.w3.org/2000/09/xmldsig#" processContents="skip"/>
+            </xs:sequence>
+            <xs:attribute name="Id" type="xs:ID" use="required"/>
+          </xs:complexType>
+          <xs:element name="Postmark" type="w:PostmarkType"/>
+
+          <!-- Receipt: what a server says became of a message -->
+          <xs:complexType name="ReceiptRecipientType">
+            <xs:simpleContent>
+              <xs:extension base="w:AddressType">
+                <xs:attribute name="status" type="w:RecipientStatusType" use="required"/>
+                <xs:attribute name="code" type="xs:string"/>
+                <xs:attribute name="reason" type="xs:string"/>
+              </xs:extension>
+            </xs:simpleContent>
+          </xs:complexType>
+          <xs:complexType name="ReceiptType">
+            <xs:sequence>
+              <xs:element name="MessageId" type="w:MessageIdType"/>
+              <xs:element name="MessageDigest" type="w:DigestType"/>
+              <xs:element name="PostmarkDigest" type="w:DigestType" minOccurs="0"/>
+              <xs:element name="Domain" type="xs:string"/>
+              <xs:element name="For" type="xs:string"/>
+              <xs:element name="Recipient" type="w:ReceiptRecipientType" maxOccurs="unbounded"/>
+              <xs:element name="Time" type="xs:dateTime"/>
+              <xs:element name="Certificate" type="w:DigestType"/>
+              <xs:any namespace="http://www.w3.org/2000/09/xmldsig#" processContents="skip"/>
+            </xs:sequence>
+            <xs:attribute name="Id" type="xs:ID" use="required"/>
+          </xs:complexType>
+          <xs:element name="Receipt" type="w:ReceiptType"/>
+
+          <!-- Send -->
+          <xs:complexType name="SendType">
+            <xs:sequence>
+              <xs:element ref="w:Message"/>
+              <xs:element name="Bcc" type="w:AddressType" minOccurs="0" maxOccurs="unbounded"/>
+            </xs:sequence>
+          </xs:complexType>
+          <xs:complexType name="SendResponseType">
+            <xs:sequence><xs:element ref="w:Receipt"/></xs:sequence>
+          </xs:complexType>
+          <xs:element name="Send" type="w:SendType"/>
+          <xs:element name="SendResponse" type="w:SendResponseType"/>
+
+          <!-- List: headers of one folder; Wait is seconds to hold the call open for news -->
+          <xs:complexType name="ListType">
+            <xs:sequence>
+              <xs:element name="Folder" type="xs:string"/>
+              <xs:element name="After" type="xs:string" minOccurs="0"/>
+              <xs:element name="Before" type="xs:string" minOccurs="0"/>
+              <xs:element name="Limit" type="xs:unsignedInt" minOccurs="0"/>
+              <xs:element name="Wait" type="xs:unsignedInt" minOccurs="0"/>
+            </xs:sequence>
+          </xs:complexType>
+          <xs:complexType name="HeaderType">
+            <xs:sequence><xs:element name="To" type="w:AddressType" minOccurs="0" maxOccurs="unbounded"/></xs:sequence>
+            <xs:attribute name="uid" type="xs:unsignedLong" use="required"/>
+            <xs:attribute name="id" type="w:MessageIdType" use="required"/>
+            <xs:attribute name="from" type="w:AddressType" use="required"/>
+            <xs:attribute name="name" type="xs:string"/>
+            <xs:attribute name="subject" type="xs:string" use="required"/>
+            <xs:attribute name="date" type="xs:dateTime" use="required"/>
+            <xs:attribute name="received" type="xs:dateTime" use="required"/>
+            <xs:attribute name="size" type="xs:nonNegativeInteger" use="required"/>
+            <xs:attribute name="flags" type="xs:string" use="required"/>
+          </xs:complexType>
+          <xs:complexType name="ListResponseType">
+            <xs:sequence>
+              <xs:element name="Header" type="w:HeaderType" minOccurs="0" maxOccurs="unbounded"/>
+              <xs:element name="Cursor" type="xs:string"/>
+              <xs:element name="More" type="xs:boolean" minOccurs="0"/>
+            </xs:sequence>
+          </xs:complexType>
+          <xs:element name="List" type="w:ListType"/>
+          <xs:element name="ListResponse" type="w:ListResponseType"/>
+
+          <!-- Retrieve -->
+          <xs:complexType name="RetrieveType">
+            <xs:choice>
+              <xs:element name="Id" type="w:MessageIdType"/>
+              <xs:element name="Uid" type="xs:unsignedLong"/>
+            </xs:choice>
+          </xs:complexType>
+          <xs:complexType name="RetrieveResponseType">
+            <xs:sequence>
+              <xs:element ref="w:Message"/>
+              <xs:element ref="w:Postmark"/>
+              <xs:element name="Folder" type="xs:string"/>
+              <xs:element name="Flags" type="xs:string"/>
+              <xs:element ref="w:Receipt" minOccurs="0"/>
+            </xs:sequence>
+          </xs:complexType>
+          <xs:element name="Retrieve" type="w:RetrieveType"/>
+          <xs:element name="RetrieveResponse" type="w:RetrieveResponseType"/>
+
+          <!-- Delete, Mark, Move -->
+          <xs:complexType name="DeleteType">
+            <xs:sequence><xs:element name="Id" type="w:MessageIdType" maxOccurs="unbounded"/></xs:sequence>
+          </xs:complexType>
+          <xs:complexType name="DeleteResponseType">
+            <xs:sequence><xs:element name="Deleted" type="xs:unsignedInt"/></xs:sequence>
+          </xs:complexType>
+          <xs:element name="Delete" type="w:DeleteType"/>
+          <xs:element name="DeleteResponse" type="w:DeleteResponseType"/>
+          <xs:complexType name="MarkType">
+            <xs:sequence>
+              <xs:element name="Id" type="w:MessageIdType" maxOccurs="unbounded"/>
+              <xs:element name="Add" type="xs:string" minOccurs="0"/>
+              <xs:element name="Remove" type="xs:string" minOccurs="0"/>
+            </xs:sequence>
+          </xs:complexType>
+          <xs:element name="Mark" type="w:MarkType"/>
+          <xs:element name="MarkResponse" type="w:EmptyType"/>
+          <xs:complexType name="MoveType">
+            <xs:sequence>
+              <xs:element name="Id" type="w:MessageIdType" maxOccurs="unbounded"/>
+              <xs:element name="Folder" type="xs:string"/>
+            </xs:sequence>
+          </xs:complexType>
+          <xs:element name="Move" type="w:MoveType"/>
+          <xs:element name="MoveResponse" type="w:EmptyType"/>
+
+          <!-- Status: what became of a message we sent -->
+          <xs:complexType name="StatusType">
+            <xs:sequence><xs:element name="Id" type="w:MessageIdType"/></xs:sequence>
+          </xs:complexType>
+          <xs:complexType name="StatusRecipientType">
+            <xs:simpleContent>
+              <xs:extension base="w:AddressType">
+                <xs:attribute name="state" type="xs:string" use="required"/>
+                <xs:attribute name="time" type="xs:dateTime" use="required"/>
+                <xs:attribute name="reason" type="xs:string"/>
+              </xs:extension>
+            </xs:simpleContent>
+          </xs:complexType>
+          <xs:complexType name="StatusResponseType">
+            <xs:sequence>
+              <xs:element name="Recipient" type="w:StatusRecipientType" minOccurs="0" maxOccurs="unbounded"/>
+              <xs:element ref="w:Receipt" minOccurs="0" maxOccurs="unbounded"/>
+            </xs:sequence>
+          </xs:complexType>
+          <xs:element name="Status" type="w:StatusType"/>
+          <xs:element name="StatusResponse" type="w:StatusResponseType"/>
+
+          <!-- Account: Enroll a key, get a Challenge to sign, change the password -->
+          <xs:complexType name="EnrollType">
+            <xs:sequence><xs:element name="CSR" type="xs:base64Binary"/></xs:sequence>
+          </xs:complexType>
+          <xs:complexType name="EnrollResponseType">
+            <xs:sequence><xs:element name="Certificate" type="xs:base64Binary" maxOccurs="unbounded"/></xs:sequence>
+          </xs:complexType>
+          <xs:element name="Enroll" type="w:EnrollType"/>
+          <xs:element name="EnrollResponse" type="w:EnrollResponseType"/>
+          <xs:complexType name="ChallengeResponseType">
+            <xs:sequence>
+              <xs:element name="Challenge" type="xs:base64Binary"/>
+              <xs:element name="Expires" type="xs:dateTime"/>
+            </xs:sequence>
+          </xs:complexType>
+          <xs:element name="Challenge" type="w:EmptyType"/>
+          <xs:element name="ChallengeResponse" type="w:ChallengeResponseType"/>
+          <xs:complexType name="ChangePasswordType">
+            <xs:sequence>
+              <xs:element name="Old" type="xs:string"/>
+              <xs:element name="New" type="xs:string"/>
+            </xs:sequence>
+          </xs:complexType>
+          <xs:element name="ChangePassword" type="w:ChangePasswordType"/>
+          <xs:element name="ChangePasswordResponse" type="w:EmptyType"/>
+
+          <!-- Between servers -->
+          <xs:complexType name="ItemType">
+            <xs:sequence>
+              <xs:element ref="w:Message"/>
+              <xs:element ref="w:Postmark"/>
+              <xs:element name="Certificate" type="xs:base64Binary" minOccurs="0"/>
+            </xs:sequence>
+          </xs:complexType>
+          <xs:complexType name="DeliverType">
+            <xs:sequence><xs:element name="Item" type="w:ItemType" maxOccurs="unbounded"/></xs:sequence>
+          </xs:complexType>
+          <xs:complexType name="ItemFaultType">
+            <xs:simpleContent>
+              <xs:extension base="xs:string">
+                <xs:attribute name="code" type="xs:string" use="required"/>
+                <xs:attribute name="transient" type="xs:boolean" use="required"/>
+              </xs:extension>
+            </xs:simpleContent>
+          </xs:complexType>
+          <xs:complexType name="ResultType">
+            <xs:choice>
+              <xs:element ref="w:Receipt"/>
+              <xs:element name="Fault" type="w:ItemFaultType"/>
+            </xs:choice>
+          </xs:complexType>
+          <xs:complexType name="DeliverResponseType">
+            <xs:sequence><xs:element name="Result" type="w:ResultType" maxOccurs="unbounded"/></xs:sequence>
+          </xs:complexType>
+          <xs:element name="Deliver" type="w:DeliverType"/>
+          <xs:element name="DeliverResponse" type="w:DeliverResponseType"/>
+          <xs:complexType name="PeerStatusType">
+            <xs:sequence>
+              <xs:element name="MessageId" type="w:MessageIdType"/>
+              <xs:element name="MessageDigest" type="w:DigestType"/>
+              <xs:element name="Recipient" type="w:AddressType" minOccurs="0" maxOccurs="unbounded"/>
+            </xs:sequence>
+          </xs:complexType>
+          <xs:complexType name="PeerStatusResponseType">
+            <xs:sequence><xs:element ref="w:Receipt" minOccurs="0"/></xs:sequence>
+          </xs:complexType>
+          <xs:element name="PeerStatus" type="w:PeerStatusType"/>
+          <xs:element name="PeerStatusResponse" type="w:PeerStatusResponseType"/>
+
+          <!-- Certificates by SHA-256 thumbprint (all of ours when none is named), and the signed domain metadata -->
+          <xs:complexType name="CertificatesType">
+            <xs:sequence>
+              <xs:element name="Thumbprint" type="w:DigestType" minOccurs="0" maxOccurs="unbounded"/>
+            </xs:sequence>
+          </xs:complexType>
+          <xs:complexType name="CertificatesResponseType">
+            <xs:sequence>
+              <xs:element name="Certificate" type="xs:base64Binary" minOccurs="0" maxOccurs="unbounded"/>
+            </xs:sequence>
+          </xs:complexType>
+          <xs:element name="Certificates" type="w:CertificatesType"/>
+          <xs:element name="CertificatesResponse" type="w:CertificatesResponseType"/>
+          <xs:complexType name="MetadataResponseType">
+            <xs:sequence><xs:any namespace="urn:wsemail:2" processContents="skip"/></xs:sequence>
+          </xs:complexType>
+          <xs:element name="Metadata" type="w:EmptyType"/>
+          <xs:element name="MetadataResponse" type="w:MetadataResponseType"/>
+
+          <!-- In headers and faults -->
+          <xs:element name="Sequence" type="xs:unsignedLong"/>
+          <xs:element name="ServerTime" type="xs:dateTime"/>
+          <xs:element name="Next" type="xs:unsignedLong"/>
+          <xs:element name="Reference" type="xs:string"/>
+          <xs:attribute name="Fault" type="xs:string"/>
+        </xs:schema>
+        """#
+}

@@ -1,0 +1,105 @@
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+
+/// An open, verified connection to one endpoint.
+final class HTTPConnection: Sendable {
+    let endpoint: HTTPDestination.Endpoint
+    private let channel: any Channel
+
+    private init(endpoint: HTTPDestination.Endpoint, channel: any Channel) {
+        self.endpoint = endpoint
+        self.channel = channel
+    }
+
+    var isActive: Bool { channel.isActive }
+
+    var id: ObjectIdentifier { ObjectIdentifier(self) }
+
+    /// Connects, ends the handshake and checks the server's name.
+    static func open(
+        _ endpoint: HTTPDestination.Endpoint, name: String, tls: NIOSSLContext, group: any EventLoopGroup,
+        configuration: TransportConfiguration
+    ) async throws(SOAPClientError) -> HTTPConnection {
+        let address: SocketAddress
+        do {
+            address = try SocketAddress(ipAddress: endpoint.address, port: endpoint.port)
+        } catch {
+            throw SOAPClientError(.invalidDestination, "\(endpoint.address) is not an IP address")
+        }
+        let loop = group.next()
+        let ready = loop.makePromise(of: Void.self)
+        let timeout = TimeAmount(configuration.connectTimeout)
+        let names = [name] + (endpoint.alternativeName.map { [$0] } ?? [])
+        let idle = TimeAmount(configuration.idleTimeout)
+        let bootstrap = ClientBootstrap(group: loop)
+            .connectTimeout(timeout)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let counter = ByteCounter()
+                    let pipeline = channel.pipeline.syncOperations
+                    try pipeline.addHandler(NIOSSLClientHandler(context: tls, serverHostname: serverNameIndication(name)))
+                    try pipeline.addHandler(counter)
+                    try pipeline.addHTTPClientHandlers(leftOverBytesStrategy: .dropBytes)
+                    try pipeline.addHandler(
+                        HTTPConnectionHandler(
+                            acceptedNames: names, ready: ready, counter: counter, handshakeTimeout: timeout,
+                            idleTimeout: idle))
+                }
+            }
+        let channel: any Channel
+        do {
+            channel = try await bootstrap.connect(to: address).get()
+        } catch {
+            // The handler never saw the channel when it was not even initialised: its promise must not leak.
+            ready.fail(SOAPClientError(.connectFailed, "not connected"))
+            throw connectFailure(error, endpoint)
+        }
+        do {
+            try await ready.futureResult.get()
+        } catch {
+            throw TransportFailure.translate(error)
+        }
+        return HTTPConnection(endpoint: endpoint, channel: channel)
+    }
+
+    private static func connectFailure(_ error: any Error, _ endpoint: HTTPDestination.Endpoint) -> SOAPClientError {
+        if case ChannelError.connectTimeout = error { return TransportFailure.translate(error) }
+        if let error = error as? SOAPClientError { return error }
+        return SOAPClientError(.connectFailed, "\(endpoint.address) port \(endpoint.port): \(error)")
+    }
+
+    /// RFC 6066 §3: literal addresses are not permitted in the server name extension.
+    private static func serverNameIndication(_ name: String) -> String? {
+        (try? SocketAddress(ipAddress: name, port: 0)) == nil ? name : nil
+    }
+
+    /// Sends one request and waits for its reply; cancellation closes the connection.
+    func exchange(
+        head: HTTPRequestHead, body: ByteBuffer, maxReplyBytes: Int, deadline: NIODeadline
+    ) async throws -> HTTPExchange.Reply {
+        let promise = channel.eventLoop.makePromise(of: HTTPExchange.Reply.self)
+        let exchange = HTTPExchange(
+            head: head, body: body, maxReplyBytes: maxReplyBytes, deadline: deadline, promise: promise)
+        return try await withTaskCancellationHandler {
+            // On a channel that is gone already the write never reaches our handler.
+            channel.writeAndFlush(exchange).whenFailure { error in
+                promise.fail(LostBeforeReply(cause: TransportFailure.translate(error)))
+            }
+            return try await promise.futureResult.get()
+        } onCancel: {
+            promise.fail(CancellationError())
+            channel.close(promise: nil)
+        }
+    }
+
+    func close() {
+        channel.close(promise: nil)
+    }
+
+    func whenClosed(_ action: @escaping @Sendable () -> Void) {
+        channel.closeFuture.whenComplete { _ in action() }
+    }
+}

@@ -1,0 +1,52 @@
+import SOAP
+
+/// Who may call what, with which credential: one row per operation.
+public struct SecurityPolicy: Sendable {
+    public struct Rule: Sendable, Hashable {
+        public var credentials: Set<CredentialKind>
+        public var principals: Set<PrincipalKind>
+        /// With X.509: To, Action, MessageID must be signed too. (Sessions always sign them; zeep and JAX-WS never do.)
+        public var addressingSigned: Bool
+        /// Also for credentials that would survive plain HTTP.
+        public var requiresTLS: Bool
+
+        public init(
+            _ credentials: Set<CredentialKind>, by principals: Set<PrincipalKind>, addressingSigned: Bool = false,
+            requiresTLS: Bool = true
+        ) {
+            self.credentials = credentials
+            self.principals = principals
+            self.addressingSigned = addressingSigned
+            self.requiresTLS = requiresTLS
+        }
+    }
+
+    private var rules: [MailOperation: Rule]
+
+    public init(rules: [MailOperation: Rule]) {
+        self.rules = rules
+    }
+
+    /// Nil: nobody may call it.
+    public subscript(_ operation: MailOperation) -> Rule? {
+        get { rules[operation] }
+        set { rules[operation] = newValue }
+    }
+
+    public static let standard: SecurityPolicy = {
+        let user = Rule([.session, .username, .x509], by: [.user])
+        let peer = Rule([.session, .x509], by: [.peer], addressingSigned: true)
+        let open = Rule(Set(CredentialKind.allCases), by: Set(PrincipalKind.allCases), requiresTLS: false)
+        return SecurityPolicy(rules: [
+            .send: user, .list: user, .retrieve: user, .delete: user, .mark: user, .move: user, .status: user,
+            // A certificate or a new password is given to who knows the password, not to who holds a certificate.
+            .enroll: Rule([.session, .username], by: [.user]),
+            .changePassword: Rule([.session, .username], by: [.user]),
+            .deliver: peer, .peerStatus: peer,
+            .challenge: open, .certificates: open, .metadata: open,
+            .issueToken: Rule([.username, .x509], by: [.user, .peer], addressingSigned: true),
+            .renewToken: Rule([.session], by: [.user, .peer]),
+            .cancelToken: Rule([.session], by: [.user, .peer]),
+        ])
+    }()
+}

@@ -1,0 +1,53 @@
+import FoundationEssentials
+import Identity
+import SOAP
+
+/// Challenges handed out for X.509 logins: random, short-lived, good for one use, bounded in number.
+public struct ChallengeStore: Sendable {
+    public static let length = 32
+
+    private let lifetime: TimeInterval
+    private let limit: Int
+    private var expiries: [[UInt8]: Date] = [:]
+    /// In order of expiry: the life is the same for all.
+    private var queue: [(challenge: [UInt8], expires: Date)] = []
+    private var head = 0
+
+    /// - Parameters:
+    ///   - lifetime: seconds, at most 120.
+    ///   - limit: challenges outstanding at once; above it `Busy`.
+    public init(lifetime: TimeInterval = 120, limit: Int = 10_000) {
+        self.lifetime = min(lifetime, 120)
+        self.limit = limit
+    }
+
+    public var count: Int { expiries.count }
+
+    public mutating func issue(now: Date) throws(SOAPFault) -> (challenge: [UInt8], expires: Date) {
+        purge(now)
+        guard queue.count - head < limit else { throw SOAPFault(.busy, "Too many logins are under way.") }
+        let challenge = RandomID.bytes(Self.length)
+        let expires = now.addingTimeInterval(lifetime)
+        expiries[challenge] = expires
+        queue.append((challenge, expires))
+        return (challenge, expires)
+    }
+
+    /// True exactly once per challenge, within its life.
+    public mutating func redeem(_ challenge: [UInt8], now: Date) -> Bool {
+        purge(now)
+        guard let expires = expiries.removeValue(forKey: challenge) else { return false }
+        return now < expires
+    }
+
+    private mutating func purge(_ now: Date) {
+        while head < queue.count, queue[head].expires <= now {
+            expiries.removeValue(forKey: queue[head].challenge)
+            head += 1
+        }
+        if head > 1024 && head * 2 > queue.count {
+            queue.removeFirst(head)
+            head = 0
+        }
+    }
+}

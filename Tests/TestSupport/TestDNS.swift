@@ -1,0 +1,116 @@
+import Foundation
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// A real DNS server (dnsmasq) on a high port of 127.0.0.1, for as long as this object lives.
+public final class TestDNS: Sendable {
+    /// One line of its data.
+    public enum Record: Sendable {
+        /// `_wsemail._tcp.<domain>`; target "" is the root.
+        case service(String, target: String, port: Int, priority: Int = 0, weight: Int = 0)
+        case host(String, [String])
+        case alias(String, of: String)
+
+        var argument: String {
+            switch self {
+            case .service(let domain, let target, let port, let priority, let weight):
+                target.isEmpty
+                    ? "--srv-host=_wsemail._tcp.\(domain)"
+                    : "--srv-host=_wsemail._tcp.\(domain),\(target),\(port),\(priority),\(weight)"
+            case .host(let name, let addresses): "--host-record=\(name),\(addresses.joined(separator: ","))"
+            case .alias(let name, let target): "--cname=\(name),\(target)"
+            }
+        }
+    }
+
+    public struct Failure: Error, CustomStringConvertible { public let description: String }
+
+    public let port: Int
+    /// As ``ResolverConfiguration/forwarders`` wants it.
+    public var forwarder: String { "127.0.0.1@\(port)" }
+    private let process: Process
+
+    /// Starts the server with `records`; returns when it answers.
+    /// - Parameters:
+    ///   - zones: answered here and nowhere else ("no such name" for the rest).
+    ///   - ttl: seconds of all records.
+    public init(_ records: [Record], zones: [String] = ["test"], ttl: Int = 60) throws {
+        guard let program = ["/usr/sbin/dnsmasq", "/usr/local/sbin/dnsmasq", "/usr/bin/dnsmasq"].first(
+            where: { FileManager.default.isExecutableFile(atPath: $0) })
+        else { throw Failure(description: "dnsmasq is not installed (apt install dnsmasq-base)") }
+        var lastLog = ""
+        for _ in 0..<5 {
+            let port = try Self.freePort()
+            let (process, log) = try Self.start(program, port: port, records: records, zones: zones, ttl: ttl)
+            if let process {
+                self.process = process
+                self.port = port
+                return
+            }
+            lastLog = log
+        }
+        throw Failure(description: "dnsmasq did not start: \(lastLog)")
+    }
+
+    deinit { stop() }
+
+    /// Ends the server and waits for its end.
+    public func stop() {
+        guard process.isRunning else { return }
+        process.terminate()
+        process.waitUntilExit()
+    }
+
+    private static func start(
+        _ program: String, port: Int, records: [Record], zones: [String], ttl: Int
+    ) throws -> (Process?, String) {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: program)
+        process.arguments =
+            [
+                "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--no-poll", "--pid-file",
+                "--log-facility=-", "--bind-interfaces", "--listen-address=127.0.0.1", "--port=\(port)",
+                "--local-ttl=\(ttl)", "--neg-ttl=\(ttl)", "--auth-ttl=\(ttl)",
+            ] + (getuid() == 0 ? ["--user=root"] : []) + zones.map { "--local=/\($0)/" } + records.map(\.argument)
+        let pipe = Pipe()
+        process.standardError = pipe
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        var log = ""
+        // Ends with the pipe if the server does not come up.
+        while true {
+            let data = pipe.fileHandleForReading.availableData
+            if data.isEmpty { break }
+            log += String(decoding: data, as: UTF8.self)
+            if log.contains("started, version") {
+                // Keep reading, so that it never blocks on a full pipe.
+                pipe.fileHandleForReading.readabilityHandler = { _ = $0.availableData }
+                return (process, log)
+            }
+        }
+        process.waitUntilExit()
+        return (nil, log)
+    }
+
+    /// A port free for UDP now. Somebody may take it before dnsmasq does: then the caller tries another.
+    public static func freePort() throws -> Int {
+        let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        guard descriptor >= 0 else { throw Failure(description: "no socket") }
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                bind(descriptor, generic, length) == 0 && getsockname(descriptor, generic, &length) == 0
+            }
+        }
+        guard bound else { throw Failure(description: "no free port") }
+        return Int(UInt16(bigEndian: address.sin_port))
+    }
+}

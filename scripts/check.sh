@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Format, import directions and house rules. Fast: builds nothing. (Warnings are errors in every build: Package.swift.)
+source "$(dirname "$0")/lib/common.sh"
+need_swift
+say "format"
+swift format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks Fuzz
+say "import directions"
+python3 scripts/lib/imports.py
+say "house rules"
+python3 scripts/lib/rules.py
+say "all checks passed"
