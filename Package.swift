@@ -22,6 +22,10 @@ let package = Package(
     products: [
         .executable(name: "wsemaild", targets: ["wsemaild"]),
         .executable(name: "wsemail", targets: ["wsemail"]),
+        // For Benchmarks/, a package of its own.
+        .library(name: "XMLCore", targets: ["XMLCore"]),
+        .library(name: "XMLSecurity", targets: ["XMLSecurity"]),
+        .library(name: "WSEmailProtocol", targets: ["SOAP", "Identity", "WSSecurity", "MailModel", "SOAPClient"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -45,10 +49,10 @@ let package = Package(
         .target(name: "Identity", dependencies: ["XMLCore", "XMLSecurity", crypto, cryptoExtras, x509, asn1]),
         .target(name: "WSSecurity", dependencies: ["XMLCore", "XMLSecurity", "SOAP", "Identity", crypto, x509]),
         .target(name: "MailModel", dependencies: ["XMLCore", "XMLSecurity", "SOAP", "Identity", "WSSecurity", crypto]),
-        .target(name: "MailStore", dependencies: ["Identity", "MailModel"]),
+        .target(name: "MailStore", dependencies: ["Identity"]),
         .target(
             name: "SQLiteStore",
-            dependencies: ["Identity", "MailModel", "MailStore", logging, .product(name: "GRDB", package: "GRDB.swift")]),
+            dependencies: ["Identity", "MailStore", logging, .product(name: "GRDB", package: "GRDB.swift")]),
         .target(
             name: "SOAPClient",
             dependencies: [
@@ -88,6 +92,16 @@ let package = Package(
                 nioCore, nioPosix, nioHTTP1, nioSSL, nioConcurrency,
             ],
             path: "Tests/TestSupport"),
+        .target(name: "MailStoreContract", dependencies: ["Identity", "MailStore"], path: "Tests/MailStoreContract"),
+        .testTarget(
+            name: "IdentityTests", dependencies: ["XMLCore", "XMLSecurity", "Identity", crypto, cryptoExtras, x509, asn1]),
+        .testTarget(
+            name: "SQLiteStoreTests",
+            dependencies: [
+                "Identity", "MailStore", "SQLiteStore", "MailStoreContract", logging,
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            exclude: ["Fixtures"]),
         .testTarget(
             name: "FederationTests",
             dependencies: [

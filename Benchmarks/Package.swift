@@ -16,6 +16,13 @@ let package = Package(
                 .product(name: "XMLCore", package: "wsemail"),
                 .product(name: "XMLSecurity", package: "wsemail"),
                 .product(name: "Crypto", package: "swift-crypto"),
-            ])
+            ]),
+        .executableTarget(
+            name: "mailbench",
+            dependencies: [
+                .product(name: "WSEmailProtocol", package: "wsemail"),
+                // Not imported: the server that is measured is built along.
+                .product(name: "wsemaild", package: "wsemail"),
+            ]),
     ]
 )

@@ -22,6 +22,7 @@ public final class MailServer: Service {
     private let transport: TLSTransport
     private let listening: ListeningPort
     private let peers: PeerConnectionPool
+    private let closeResolver: @Sendable () -> Void
 
     /// The HTTPS port really listened on, once it is.
     public func port() async -> Int { await listening.value() }
@@ -38,8 +39,13 @@ public final class MailServer: Service {
         let store: any MailStore = try SQLiteStore(
             configuration: SQLiteConfiguration(path: configuration.databasePath), logger: logger)
         do {
+            if let resolver {
+                return try await MailServer(
+                    configuration, keys: keys, store: store, resolver: resolver, closeResolver: {}, logger: logger, clock: clock)
+            }
+            let own = try makeResolver(configuration)
             return try await MailServer(
-                configuration, keys: keys, store: store, resolver: try resolver ?? makeResolver(configuration), logger: logger,
+                configuration, keys: keys, store: store, resolver: own, closeResolver: { own.close() }, logger: logger,
                 clock: clock)
         } catch {
             await store.close()
@@ -66,8 +72,9 @@ public final class MailServer: Service {
 
     private init(
         _ configuration: ServerConfiguration, keys: DomainKeys, store: any MailStore, resolver: any ServiceResolver,
-        logger: Logger, clock: @escaping @Sendable () -> Date
+        closeResolver: @escaping @Sendable () -> Void, logger: Logger, clock: @escaping @Sendable () -> Date
     ) async throws {
+        self.closeResolver = closeResolver
         let started = clock()
         group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
         pool = NIOThreadPool(numberOfThreads: configuration.concurrentLogins)
@@ -95,6 +102,7 @@ public final class MailServer: Service {
         await listening.set(0)
         await peers.close()
         await transport.shutDown()
+        closeResolver()
         // Last: what was acknowledged is committed, and the writer takes what still waits.
         await core.store.close()
         try? await pool.shutdownGracefully()

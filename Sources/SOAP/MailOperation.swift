@@ -14,7 +14,6 @@ public enum MailOperation: String, CaseIterable, Sendable, Hashable {
     case changePassword = "ChangePassword"
     case deliver = "Deliver"
     case peerStatus = "PeerStatus"
-    case certificates = "Certificates"
     case metadata = "Metadata"
     /// WS-Trust: the three session operations (WS-SecureConversation 1.3 §3, §5, §6).
     case issueToken = "RequestSecurityToken"

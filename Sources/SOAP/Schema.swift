@@ -29,6 +29,7 @@ public enum Schema {
             <xs:restriction base="xs:string">
               <xs:enumeration value="accepted"/><xs:enumeration value="delivered"/>
               <xs:enumeration value="refused"/><xs:enumeration value="read"/>
+              <xs:enumeration value="unknown"/>
             </xs:restriction>
           </xs:simpleType>
           <xs:complexType name="MailboxType">
@@ -72,12 +73,21 @@ public enum Schema {
               <xs:element name="Body" type="w:BodyType"/>
               <xs:element name="Attachment" type="w:AttachmentType" minOccurs="0" maxOccurs="unbounded"/>
               <xs:element name="Form" type="w:FormType" minOccurs="0" maxOccurs="unbounded"/>
+              <xs:element name="Bounce" type="w:BounceType" minOccurs="0"/>
               <!-- the author's own enveloped ds:Signature -->
               <xs:any namespace="http://www.w3.org/2000/09/xmldsig#" processContents="skip" minOccurs="0"/>
             </xs:sequence>
             <xs:attribute name="Id" type="xs:ID"/>
           </xs:complexType>
           <xs:element name="Message" type="w:MessageType"/>
+          <!-- what a bounce says of the message that was not delivered -->
+          <xs:complexType name="BounceType">
+            <xs:sequence>
+              <xs:element name="MessageId" type="w:MessageIdType"/>
+              <xs:element name="MessageDigest" type="w:DigestType"/>
+              <xs:element name="Recipient" type="w:ReceiptRecipientType" maxOccurs="unbounded"/>
+            </xs:sequence>
+          </xs:complexType>
 
           <!-- Postmark: what the sending server adds, one per destination domain -->
           <xs:complexType name="SenderType">
@@ -150,29 +160,30 @@ public enum Schema {
           <!-- List: headers of one folder; Wait is seconds to hold the call open for news -->
           <xs:complexType name="ListType">
             <xs:sequence>
-              <xs:element name="Folder" type="xs:string"/>
-              <xs:element name="After" type="xs:string" minOccurs="0"/>
-              <xs:element name="Before" type="xs:string" minOccurs="0"/>
+              <xs:element name="Folder" type="xs:string" minOccurs="0"/>
+              <!-- uids: what is newer (oldest first), or older (newest first); not both -->
+              <xs:element name="After" type="xs:unsignedLong" minOccurs="0"/>
+              <xs:element name="Before" type="xs:unsignedLong" minOccurs="0"/>
               <xs:element name="Limit" type="xs:unsignedInt" minOccurs="0"/>
               <xs:element name="Wait" type="xs:unsignedInt" minOccurs="0"/>
             </xs:sequence>
           </xs:complexType>
           <xs:complexType name="HeaderType">
-            <xs:sequence><xs:element name="To" type="w:AddressType" minOccurs="0" maxOccurs="unbounded"/></xs:sequence>
             <xs:attribute name="uid" type="xs:unsignedLong" use="required"/>
             <xs:attribute name="id" type="w:MessageIdType" use="required"/>
             <xs:attribute name="from" type="w:AddressType" use="required"/>
             <xs:attribute name="name" type="xs:string"/>
             <xs:attribute name="subject" type="xs:string" use="required"/>
             <xs:attribute name="date" type="xs:dateTime" use="required"/>
-            <xs:attribute name="received" type="xs:dateTime" use="required"/>
             <xs:attribute name="size" type="xs:nonNegativeInteger" use="required"/>
-            <xs:attribute name="flags" type="xs:string" use="required"/>
+            <!-- lists by space: addresses; seen answered flagged form instant encrypted attachments bounce -->
+            <xs:attribute name="to" type="xs:string"/>
+            <xs:attribute name="flags" type="xs:string"/>
           </xs:complexType>
           <xs:complexType name="ListResponseType">
             <xs:sequence>
               <xs:element name="Header" type="w:HeaderType" minOccurs="0" maxOccurs="unbounded"/>
-              <xs:element name="Cursor" type="xs:string"/>
+              <xs:element name="Cursor" type="xs:unsignedLong"/>
               <xs:element name="More" type="xs:boolean" minOccurs="0"/>
             </xs:sequence>
           </xs:complexType>
@@ -181,17 +192,18 @@ public enum Schema {
 
           <!-- Retrieve -->
           <xs:complexType name="RetrieveType">
-            <xs:choice>
+            <xs:sequence>
               <xs:element name="Id" type="w:MessageIdType"/>
-              <xs:element name="Uid" type="xs:unsignedLong"/>
-            </xs:choice>
+              <xs:element name="WithReceipt" type="xs:boolean" minOccurs="0"/>
+            </xs:sequence>
           </xs:complexType>
           <xs:complexType name="RetrieveResponseType">
             <xs:sequence>
               <xs:element ref="w:Message"/>
-              <xs:element ref="w:Postmark"/>
+              <!-- absent for the author's own copy in Sent -->
+              <xs:element ref="w:Postmark" minOccurs="0"/>
               <xs:element name="Folder" type="xs:string"/>
-              <xs:element name="Flags" type="xs:string"/>
+              <xs:element name="Flags" type="xs:string" minOccurs="0"/>
               <xs:element ref="w:Receipt" minOccurs="0"/>
             </xs:sequence>
           </xs:complexType>
@@ -202,11 +214,11 @@ public enum Schema {
           <xs:complexType name="DeleteType">
             <xs:sequence><xs:element name="Id" type="w:MessageIdType" maxOccurs="unbounded"/></xs:sequence>
           </xs:complexType>
-          <xs:complexType name="DeleteResponseType">
-            <xs:sequence><xs:element name="Deleted" type="xs:unsignedInt"/></xs:sequence>
+          <xs:complexType name="CountResponseType">
+            <xs:sequence><xs:element name="Count" type="xs:unsignedInt"/></xs:sequence>
           </xs:complexType>
           <xs:element name="Delete" type="w:DeleteType"/>
-          <xs:element name="DeleteResponse" type="w:DeleteResponseType"/>
+          <xs:element name="DeleteResponse" type="w:CountResponseType"/>
           <xs:complexType name="MarkType">
             <xs:sequence>
               <xs:element name="Id" type="w:MessageIdType" maxOccurs="unbounded"/>
@@ -215,7 +227,7 @@ public enum Schema {
             </xs:sequence>
           </xs:complexType>
           <xs:element name="Mark" type="w:MarkType"/>
-          <xs:element name="MarkResponse" type="w:EmptyType"/>
+          <xs:element name="MarkResponse" type="w:CountResponseType"/>
           <xs:complexType name="MoveType">
             <xs:sequence>
               <xs:element name="Id" type="w:MessageIdType" maxOccurs="unbounded"/>
@@ -223,7 +235,7 @@ public enum Schema {
             </xs:sequence>
           </xs:complexType>
           <xs:element name="Move" type="w:MoveType"/>
-          <xs:element name="MoveResponse" type="w:EmptyType"/>
+          <xs:element name="MoveResponse" type="w:CountResponseType"/>
 
           <!-- Status: what became of a message we sent -->
           <xs:complexType name="StatusType">
@@ -234,6 +246,7 @@ public enum Schema {
               <xs:extension base="w:AddressType">
                 <xs:attribute name="state" type="xs:string" use="required"/>
                 <xs:attribute name="time" type="xs:dateTime" use="required"/>
+                <xs:attribute name="attempts" type="xs:unsignedInt"/>
                 <xs:attribute name="reason" type="xs:string"/>
               </xs:extension>
             </xs:simpleContent>
@@ -278,7 +291,6 @@ public enum Schema {
             <xs:sequence>
               <xs:element ref="w:Message"/>
               <xs:element ref="w:Postmark"/>
-              <xs:element name="Certificate" type="xs:base64Binary" minOccurs="0"/>
             </xs:sequence>
           </xs:complexType>
           <xs:complexType name="DeliverType">
@@ -288,7 +300,7 @@ public enum Schema {
             <xs:simpleContent>
               <xs:extension base="xs:string">
                 <xs:attribute name="code" type="xs:string" use="required"/>
-                <xs:attribute name="transient" type="xs:boolean" use="required"/>
+                <xs:attribute name="transient" type="xs:boolean"/>
               </xs:extension>
             </xs:simpleContent>
           </xs:complexType>
@@ -307,32 +319,30 @@ public enum Schema {
             <xs:sequence>
               <xs:element name="MessageId" type="w:MessageIdType"/>
               <xs:element name="MessageDigest" type="w:DigestType"/>
-              <xs:element name="Recipient" type="w:AddressType" minOccurs="0" maxOccurs="unbounded"/>
             </xs:sequence>
           </xs:complexType>
           <xs:complexType name="PeerStatusResponseType">
-            <xs:sequence><xs:element ref="w:Receipt" minOccurs="0"/></xs:sequence>
+            <xs:sequence><xs:element ref="w:Receipt" minOccurs="0" maxOccurs="unbounded"/></xs:sequence>
           </xs:complexType>
           <xs:element name="PeerStatus" type="w:PeerStatusType"/>
           <xs:element name="PeerStatusResponse" type="w:PeerStatusResponseType"/>
 
-          <!-- Certificates by SHA-256 thumbprint (all of ours when none is named), and the signed domain metadata -->
-          <xs:complexType name="CertificatesType">
-            <xs:sequence>
-              <xs:element name="Thumbprint" type="w:DigestType" minOccurs="0" maxOccurs="unbounded"/>
-            </xs:sequence>
+          <!-- What our server knows and trusts of a domain: its signed DomainMetadata and the anchors set for it -->
+          <xs:complexType name="MetadataType">
+            <xs:sequence><xs:element name="Domain" type="xs:string"/></xs:sequence>
           </xs:complexType>
-          <xs:complexType name="CertificatesResponseType">
-            <xs:sequence>
-              <xs:element name="Certificate" type="xs:base64Binary" minOccurs="0" maxOccurs="unbounded"/>
-            </xs:sequence>
-          </xs:complexType>
-          <xs:element name="Certificates" type="w:CertificatesType"/>
-          <xs:element name="CertificatesResponse" type="w:CertificatesResponseType"/>
           <xs:complexType name="MetadataResponseType">
-            <xs:sequence><xs:any namespace="urn:wsemail:2" processContents="skip"/></xs:sequence>
+            <xs:sequence>
+              <xs:element ref="w:DomainMetadata"/>
+              <xs:element name="Anchor" type="xs:base64Binary" minOccurs="0" maxOccurs="unbounded"/>
+            </xs:sequence>
           </xs:complexType>
-          <xs:element name="Metadata" type="w:EmptyType"/>
+          <xs:complexType name="DomainMetadataType">
+            <xs:sequence><xs:any namespace="##any" processContents="skip" maxOccurs="unbounded"/></xs:sequence>
+            <xs:anyAttribute processContents="skip"/>
+          </xs:complexType>
+          <xs:element name="DomainMetadata" type="w:DomainMetadataType"/>
+          <xs:element name="Metadata" type="w:MetadataType"/>
           <xs:element name="MetadataResponse" type="w:MetadataResponseType"/>
 
           <!-- In headers and faults -->

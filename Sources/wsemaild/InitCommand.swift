@@ -1,6 +1,7 @@
 import ArgumentParser
 import Console
 import Foundation
+import Identity
 import MailServer
 
 /// `wsemaild init`
@@ -36,7 +37,8 @@ struct InitCommand: AsyncParsableCommand {
                 configuration: try makeConfiguration(), configurationPath: options.config,
                 postmasterPassword: try passwordFile.map { try Prompt.firstLine(of: $0) }, overwritesConfiguration: force)
         } catch {
-            throw output.failure(AdminError(.invalidArgument, "\(error)"))
+            let reason = (error as? IdentityError)?.reason ?? "\(error)"
+            throw output.failure(AdminError(.invalidArgument, reason))
         }
         let progress = ProgressLine(isEnabled: !output.json)
         progress.update("making keys…")
@@ -52,7 +54,8 @@ struct InitCommand: AsyncParsableCommand {
     }
 
     private func makeConfiguration() throws -> ServerConfiguration {
-        var configuration = try ServerConfiguration(parsing: "domain = \(domain)", file: "init")
+        let mailDomain = try MailDomain(domain)
+        var configuration = ServerConfiguration(domain: mailDomain, hostName: "mail.\(mailDomain)")
         if let host { try configuration.set("host_name", to: host) }
         if let data { try configuration.set("data_directory", to: InitCommand.absolute(data)) }
         if let port { try configuration.set("listen_port", to: String(port)) }

@@ -34,7 +34,7 @@ struct TestUser: Sendable {
     func message(to: [Address], cc: [Address] = [], subject: String = "Test", text: String = "This is a test message!") -> Message {
         Message(
             id: .random(), from: Mailbox(address), to: to.map { Mailbox($0) }, cc: cc.map { Mailbox($0) }, subject: subject,
-            date: Date(), text: text)
+            date: Date(timeIntervalSince1970: Date().timeIntervalSince1970.rounded()), text: text)
     }
 
     @discardableResult

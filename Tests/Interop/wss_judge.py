@@ -82,8 +82,7 @@ def wsdl(job):
         "Delete": {"Id": [identifier]},
         "Mark": {"Id": [identifier], "Add": "seen"},
         "Status": {"Id": identifier},
-        "Certificates": {"Thumbprint": [digest]},
-        "PeerStatus": {"MessageId": identifier, "MessageDigest": digest, "Recipient": ["bob@scopio.test"]},
+        "PeerStatus": {"MessageId": identifier, "MessageDigest": digest},
     }
     built = {name: text(client.create_message(client.service, name, **args)) for name, args in arguments.items()}
     return {"operations": operations, "envelopes": built, "address": client.service._binding_options["address"]}

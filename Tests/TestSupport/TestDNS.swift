@@ -61,7 +61,8 @@ public final class TestDNS: Sendable {
     /// Ends the server and waits for its end.
     public func stop() {
         guard process.isRunning else { return }
-        process.terminate()
+        // The signal mask of a Swift thread is inherited, and may hold SIGTERM back.
+        kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
     }
 

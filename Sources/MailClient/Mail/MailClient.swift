@@ -146,7 +146,7 @@ public struct MailClient: Sendable {
         }
         let lines = reply.lines.map { line in
             DeliveryStatus.Line(
-                status: line,
+                status: line, since: DateTime.parse(line.time),
                 proof: proofs.last { proof in
                     proof.doubt == nil && proof.receipt.receipt.domain == line.address.domain
                         && proof.receipt.receipt.recipients.contains { $0.address == line.address }

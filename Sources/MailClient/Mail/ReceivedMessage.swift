@@ -60,6 +60,8 @@ public struct DeliveryStatus: Sendable {
 
     public struct Line: Sendable {
         public let status: StatusOperation.Line
+        /// When the state was reached.
+        public let since: Date?
         /// The last verified receipt that names the recipient and comes from their own domain.
         public let proof: Proof?
     }

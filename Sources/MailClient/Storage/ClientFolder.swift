@@ -143,3 +143,10 @@ public struct ClientFolder: Sendable {
         return address
     }
 }
+
+extension ClientFolder {
+    /// How many messages of the account are not acknowledged yet.
+    public func waitingMessages(_ address: Address) throws(MailClientError) -> Int {
+        try Outbox(folder(of: address)).entries().count
+    }
+}

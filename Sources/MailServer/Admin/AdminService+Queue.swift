@@ -14,7 +14,7 @@ extension AdminService {
         let jobs = try await store.jobs(destination: destination, after: cursor, limit: limit, now: clock())
         return AdminReply(
             columns: [
-                "id", "destination", "from", "recipient_count", "size_bytes", "created_at", "attempt_count", "state", "next_at",
+                "id", "destination", "from", "recipients_count", "size_bytes", "created_at", "attempts_count", "state", "next_at",
                 "reason",
             ],
             rows: jobs.map { job in
@@ -34,7 +34,7 @@ extension AdminService {
             details: [
                 "id": String(job.id), "destination": job.destination.description, "from": AdminService.text(job.origin),
                 "message": job.messageID, "size_bytes": String(job.size), "created_at": timestamp(job.created),
-                "expires_at": timestamp(job.expires), "attempt_count": String(job.attempts), "state": state(job),
+                "expires_at": timestamp(job.expires), "attempts_count": String(job.attempts), "state": state(job),
                 "next_at": timestamp(job.due), "reason": job.reason ?? "",
             ])
     }

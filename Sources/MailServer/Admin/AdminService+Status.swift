@@ -9,8 +9,8 @@ extension AdminService {
         let statistics = try await store.statistics(now: now)
         var details = [
             "domain": domain.description, "host": configuration.hostName, "data": configuration.dataDirectory,
-            "account_count": String(statistics.accounts), "message_count": String(statistics.messages),
-            "session_count": String(statistics.sessions), "queue_count": String(statistics.queueDepth),
+            "accounts_count": String(statistics.accounts), "messages_count": String(statistics.messages),
+            "sessions_count": String(statistics.sessions), "queue_count": String(statistics.queueDepth),
             "queue_sending_count": String(statistics.queueLeased), "store_bytes": String(statistics.bytes),
             "metadata_version": String(try await store.counter(MetadataCounter.name)), "now_at": timestamp(now),
         ]
@@ -19,7 +19,7 @@ extension AdminService {
         details.merge(await hooks.liveDetails()) { _, live in live }
         let destinations = try await store.destinations(now: now)
         return AdminReply(
-            columns: ["destination", "job_count", "sending_count", "oldest_at", "next_at"],
+            columns: ["destination", "jobs_count", "sending_count", "oldest_at", "next_at"],
             rows: destinations.prefix(AdminService.pageLimit).map {
                 [
                     $0.destination.description, String($0.jobs), String($0.leased), timestamp($0.oldest), timestamp($0.due),

@@ -16,6 +16,11 @@ extension AdminService {
                 .untrusted, "the certificate is valid from \(timestamp(root.notBefore)) to \(timestamp(root.notAfter))",
                 hint: "ask the domain's administrator for the present one")
         }
+        if isFederation, let only = root.mailDomains.first {
+            throw AdminError(
+                .invalidArgument, "this is the root of one domain, \(only), not of a federation",
+                hint: "pin it instead: wsemaild trust add \(only) --certificate FILE")
+        }
         let scope: AnchorScope = peer.map { .domain($0) } ?? .federation
         let others = try await anchors(of: scope).filter { $0.thumbprint != root.thumbprintSHA256 }
         let label = String((request[.label] ?? root.commonName ?? "").prefix(200))

@@ -37,9 +37,11 @@ struct DomainKeys: Sendable {
         let serverKey = SigningKey.generateP256()
         let rsaKey = try SigningKey.generateRSA()
         let tlsKey = SigningKey.generateP256()
-        let server = try authority.issueServerCertificate(publicKey: serverKey.publicKey, hosts: [host], now: now)
-        let rsa = try authority.issueServerCertificate(publicKey: rsaKey.publicKey, hosts: [host], now: now)
-        let tls = try authority.issueTLSCertificate(publicKey: tlsKey.publicKey, hosts: [host], now: now)
+        // Our authority speaks for our domain only; a host elsewhere is reached under the mail domain's name.
+        let hosts = host.isWithin(domain) ? [host] : []
+        let server = try authority.issueServerCertificate(publicKey: serverKey.publicKey, hosts: hosts, now: now)
+        let rsa = try authority.issueServerCertificate(publicKey: rsaKey.publicKey, hosts: hosts, now: now)
+        let tls = try authority.issueTLSCertificate(publicKey: tlsKey.publicKey, hosts: hosts, now: now)
         try write(try pem(serverKey), .serverKey)
         try write(server.pem, .serverCertificate)
         try write(try pem(rsaKey), .rsaKey)

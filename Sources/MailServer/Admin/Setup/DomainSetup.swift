@@ -136,10 +136,14 @@ public struct DomainSetup: Sendable {
         return isNew
     }
 
-    /// 120 bits in six groups of letters and digits that nobody confuses.
+    /// 119 bits in six groups of letters and digits that nobody confuses.
     static func generatedPassword() -> String {
-        let alphabet = Array("abcdefghjkmnpqrstuvwxyz23456789+")
-        let letters = RandomID.bytes(24).map { alphabet[Int($0) & 31] }
+        let alphabet = Array("abcdefghjkmnpqrstuvwxyz23456789")
+        var letters: [Character] = []
+        while letters.count < 24 {
+            // Five bits that name no letter are thrown away, so that all letters are equally likely.
+            letters += RandomID.bytes(24).map { Int($0 & 31) }.filter { $0 < alphabet.count }.map { alphabet[$0] }
+        }
         return stride(from: 0, to: 24, by: 4).map { String(letters[$0..<$0 + 4]) }.joined(separator: "-")
     }
 }

@@ -1,0 +1,6 @@
+import MailModel
+import SOAPClient
+
+@main struct MailBench {
+    static func main() async throws {}
+}

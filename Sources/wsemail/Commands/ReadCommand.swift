@@ -1,0 +1,64 @@
+import ArgumentParser
+import Console
+import Foundation
+import MailClient
+
+struct ReadCommand: MailboxCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "read", abstract: "Show a message, who signed it, and whether to believe it.",
+        discussion: """
+            Ends with status 2 where a signature does not verify.
+
+            Examples:
+              wsemail read 12
+              wsemail read 12 --raw > message.xml
+            """)
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var account: AccountOptions
+
+    @Argument(help: ArgumentHelp("Number or id of the message.", valueName: "message"))
+    var message: MessageArgument
+
+    @Flag(help: "Do not mark it as seen.")
+    var peek = false
+
+    @Flag(help: "Print the message's octets, as signed.")
+    var raw = false
+
+    func run(on screen: Screen) async throws {
+        let reference = try NumberBook.Reference(message.text)
+        try await withClient(screen) { client in
+            let letter = try await Progress.run("fetching the message…", screen) {
+                try await client.retrieve(client.resolve(reference))
+            }
+            if raw {
+                printRaw(letter)
+            } else if screen.isJSON {
+                try screen.json(LetterJSON(letter))
+            } else {
+                Terminal.output.write(LetterView(letter: letter, style: screen.style).text)
+            }
+            if !peek, letter.folder != "Sent", !letter.flags.contains("seen") {
+                do {
+                    _ = try await client.mark([letter.message.message.id], add: ["seen"])
+                } catch {
+                    screen.warning("it could not be marked as seen: \(MailClientError(error).reason)")
+                }
+            }
+            guard letter.isBelieved else {
+                if raw { screen.warning(letter.verdict.words) }
+                throw CommandFailure.notVerified
+            }
+        }
+    }
+
+    /// The very octets to a file or pipe; to a terminal without what would steer it.
+    private func printRaw(_ letter: ReceivedMessage) {
+        guard !Terminal.output.isTTY else {
+            let text = String(decoding: letter.message.octets, as: UTF8.self)
+            return Terminal.output.line(PrintableText.clean(text, keepsLines: true))
+        }
+        FileHandle.standardOutput.write(Data(letter.message.octets))
+    }
+}
