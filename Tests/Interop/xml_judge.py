@@ -114,7 +114,8 @@ class Signatures:
 
     def sign(self, job):
         signxml = self.signxml
-        root = self.etree.fromstring(base64.b64decode(job["xml"]))
+        # Octets, not an element: signxml would write that as ASCII and spoil names beyond it.
+        xml = base64.b64decode(job["xml"])
         enveloped = not job["ids"]
         signer = signxml.XMLSigner(
             method=signxml.methods.enveloped if enveloped else signxml.methods.detached,
@@ -129,29 +130,29 @@ class Signatures:
                 "key": job["key"].encode(),
                 "cert": certificate.public_bytes(self.serialization.Encoding.PEM).decode()}
         if enveloped:
-            options["reference_uri"] = ["#" + root.get("Id")]
+            options["reference_uri"] = ["#" + self.etree.fromstring(xml).get("Id")]
         else:
             options["reference_uri"] = [
                 signxml.SignatureReference(
                     URI="#" + name, c14n_method="http://www.w3.org/2001/10/xml-exc-c14n#",
                     inclusive_ns_prefixes=job["prefixes"] or None)
                 for name in job["ids"]]
-        signed = signer.sign(root, **options)
+        signed = signer.sign(xml, **options)
         if not enveloped:
+            root = self.etree.fromstring(xml)
             root.append(signed)
             signed = root
-        return self.etree.tostring(signed)
+        return self.etree.tostring(signed, encoding="utf-8")
 
     def verify(self, job):
         signxml = self.signxml
-        root = self.etree.fromstring(base64.b64decode(job["xml"]))
         config = signxml.SignatureConfiguration(require_x509=False, expect_references=True)
         if self.is_hmac(job):
             options = {"hmac_key": base64.b64decode(job["key"])}
         else:
             options = {"x509_cert": self.certificate(job["key"])}
         # Without certificate validation: the certificate is self-signed and short-lived.
-        results = signxml.XMLVerifier().verify(root, expect_config=config, **options)
+        results = signxml.XMLVerifier().verify(base64.b64decode(job["xml"]), expect_config=config, **options)
         return b"".join(result.signed_data for result in results)
 
 

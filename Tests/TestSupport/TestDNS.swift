@@ -1,4 +1,5 @@
 import Foundation
+import NIOConcurrencyHelpers
 
 #if canImport(Glibc)
 import Glibc
@@ -32,7 +33,7 @@ public final class TestDNS: Sendable {
     public let port: Int
     /// As ``ResolverConfiguration/forwarders`` wants it.
     public var forwarder: String { "127.0.0.1@\(port)" }
-    private let process: Process
+    private let process: NIOLockedValueBox<ChildProcess?>
 
     /// Starts the server with `records`; returns when it answers.
     /// - Parameters:
@@ -45,9 +46,10 @@ public final class TestDNS: Sendable {
         var lastLog = ""
         for _ in 0..<5 {
             let port = try Self.freePort()
-            let (process, log) = try Self.start(program, port: port, records: records, zones: zones, ttl: ttl)
+            let arguments = Self.arguments(program, port: port, records: records, zones: zones, ttl: ttl)
+            let (process, log) = try Self.start(arguments)
             if let process {
-                self.process = process
+                self.process = NIOLockedValueBox(process)
                 self.port = port
                 return
             }
@@ -58,43 +60,38 @@ public final class TestDNS: Sendable {
 
     deinit { stop() }
 
-    /// Ends the server and waits for its end.
+    /// Ends the server and waits for its end. Idempotent.
     public func stop() {
-        guard process.isRunning else { return }
-        // The signal mask of a Swift thread is inherited, and may hold SIGTERM back.
-        kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
+        let child = process.withLockedValue { process in
+            defer { process = nil }
+            return process
+        }
+        child?.stop()
     }
 
-    private static func start(
-        _ program: String, port: Int, records: [Record], zones: [String], ttl: Int
-    ) throws -> (Process?, String) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments =
-            [
-                "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--no-poll", "--pid-file",
-                "--log-facility=-", "--bind-interfaces", "--listen-address=127.0.0.1", "--port=\(port)",
-                "--local-ttl=\(ttl)", "--neg-ttl=\(ttl)", "--auth-ttl=\(ttl)",
-            ] + (getuid() == 0 ? ["--user=root"] : []) + zones.map { "--local=/\($0)/" } + records.map(\.argument)
-        let pipe = Pipe()
-        process.standardError = pipe
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
+    private static func start(_ arguments: [String]) throws -> (ChildProcess?, String) {
+        let process = try ChildProcess(arguments)
         var log = ""
         // Ends with the pipe if the server does not come up.
         while true {
-            let data = pipe.fileHandleForReading.availableData
+            let data = process.log.availableData
             if data.isEmpty { break }
             log += String(decoding: data, as: UTF8.self)
-            if log.contains("started, version") {
-                // Keep reading, so that it never blocks on a full pipe.
-                pipe.fileHandleForReading.readabilityHandler = { _ = $0.availableData }
-                return (process, log)
-            }
+            if log.contains("started, version") { return (process, log) }
+            if log.contains("failed to create listening socket") { break }
         }
-        process.waitUntilExit()
+        process.stop()
         return (nil, log)
+    }
+
+    private static func arguments(
+        _ program: String, port: Int, records: [Record], zones: [String], ttl: Int
+    ) -> [String] {
+        [
+            program, "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--no-poll", "--pid-file",
+            "--log-facility=-", "--bind-interfaces", "--listen-address=127.0.0.1", "--port=\(port)",
+            "--local-ttl=\(ttl)", "--neg-ttl=\(ttl)", "--auth-ttl=\(ttl)",
+        ] + (getuid() == 0 ? ["--user=root"] : []) + zones.map { "--local=/\($0)/" } + records.map(\.argument)
     }
 
     /// A port free for UDP now. Somebody may take it before dnsmasq does: then the caller tries another.

@@ -366,13 +366,17 @@ extension Attack {
 
     @Test func aFlippedBitAnywhereInWhatIsSignedIsNoticed() throws {
         let bytes = try Fixture.signed()
-        let root = try XMLDocument.parse(bytes).root
-        let body = try root.only(Fixture.body.name)
+        let body = try XMLDocument.parse(bytes).root.only(Fixture.body.name)
+        var harmless = 0
         for place in body.sourceRange {
             var damaged = bytes
             damaged[place] ^= 1
-            #expect(throws: (any Error).self, "at \(place)") { try Fixture.verify(damaged) }
+            guard let verified = try? Fixture.verify(damaged) else { continue }
+            // A declaration that turned superfluous, as one further out says the same, is in no canonical form.
+            harmless += 1
+            #expect(verified.signature.elements.first?.element.canonicalBytes() == body.canonicalBytes())
         }
+        #expect(harmless <= 1)
     }
 
     @Test(arguments: 0..<200 as Range<UInt64>)
