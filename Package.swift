@@ -92,6 +92,11 @@ let package = Package(
                 nioCore, nioPosix, nioHTTP1, nioSSL, nioConcurrency,
             ],
             path: "Tests/TestSupport"),
+        .target(name: "XMLTestSupport", dependencies: ["XMLCore", "XMLSecurity"], path: "Tests/XMLTestSupport"),
+        .testTarget(name: "SOAPTests", dependencies: ["SOAP", "XMLCore", "XMLSecurity"]),
+        .testTarget(
+            name: "WSSecurityTests",
+            dependencies: ["WSSecurity", "SOAP", "XMLCore", "XMLSecurity", "Identity", "XMLTestSupport", crypto, x509, asn1]),
         .target(name: "MailStoreContract", dependencies: ["Identity", "MailStore"], path: "Tests/MailStoreContract"),
         .testTarget(
             name: "IdentityTests", dependencies: ["XMLCore", "XMLSecurity", "Identity", crypto, cryptoExtras, x509, asn1]),
@@ -107,6 +112,12 @@ let package = Package(
             dependencies: [
                 "TestSupport", "MailServer", "MailClient", "MailModel", "MailStore", "SQLiteStore", "Delivery", "SOAPClient",
                 "WSSecurity", "Identity", "SOAP", "XMLSecurity", "XMLCore", crypto, logging, lifecycle, nioCore, nioPosix,
+            ]),
+        .testTarget(
+            name: "CrashTests",
+            dependencies: [
+                "wsemaild", "TestSupport", "XMLTestSupport", "MailServer", "MailModel", "MailStore", "SQLiteStore", "Delivery",
+                "SOAPClient", "WSSecurity", "Identity", "SOAP", "XMLSecurity", "XMLCore", logging, lifecycle,
             ]),
     ]
 )

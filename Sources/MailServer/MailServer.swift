@@ -16,6 +16,7 @@ import WSSecurity
 /// Stores, resolver and clock are passed in by `build`, so that tests run two whole servers in one process.
 public final class MailServer: Service {
     let core: ServerCore
+    let agent: DeliveryAgent
     private let services: [any Service]
     private let group: MultiThreadedEventLoopGroup
     private let pool: NIOThreadPool
@@ -35,18 +36,28 @@ public final class MailServer: Service {
         _ configuration: ServerConfiguration, logger: Logger, resolver: (any ServiceResolver)? = nil,
         clock: @escaping @Sendable () -> Date = { Date() }
     ) async throws -> MailServer {
-        let keys = try DomainKeys(folder: configuration.keyDirectory, domain: configuration.domain)
-        let store: any MailStore = try SQLiteStore(
-            configuration: SQLiteConfiguration(path: configuration.databasePath), logger: logger)
+        try await build(configuration, logger: logger, seams: ServerSeams(resolver: resolver), clock: clock)
+    }
+
+    static func build(
+        _ configuration: ServerConfiguration, logger: Logger, seams: ServerSeams, clock: @escaping @Sendable () -> Date
+    ) async throws -> MailServer {
+        var seams = seams
+        let store: any MailStore
+        if let given = seams.store {
+            store = given
+        } else {
+            store = try SQLiteStore(configuration: configuration.store, logger: logger)
+        }
+        seams.store = store
         do {
-            if let resolver {
-                return try await MailServer(
-                    configuration, keys: keys, store: store, resolver: resolver, closeResolver: {}, logger: logger, clock: clock)
+            if seams.resolver != nil {
+                return try await MailServer(configuration, seams: seams, closeResolver: {}, logger: logger, clock: clock)
             }
             let own = try makeResolver(configuration)
+            seams.resolver = own
             return try await MailServer(
-                configuration, keys: keys, store: store, resolver: own, closeResolver: { own.close() }, logger: logger,
-                clock: clock)
+                configuration, seams: seams, closeResolver: { own.close() }, logger: logger, clock: clock)
         } catch {
             await store.close()
             throw error
@@ -71,9 +82,11 @@ public final class MailServer: Service {
     }
 
     private init(
-        _ configuration: ServerConfiguration, keys: DomainKeys, store: any MailStore, resolver: any ServiceResolver,
-        closeResolver: @escaping @Sendable () -> Void, logger: Logger, clock: @escaping @Sendable () -> Date
+        _ configuration: ServerConfiguration, seams: ServerSeams, closeResolver: @escaping @Sendable () -> Void,
+        logger: Logger, clock: @escaping @Sendable () -> Date
     ) async throws {
+        guard let store = seams.store else { throw ConfigurationError("a server needs a store") }
+        let keys = try DomainKeys(folder: configuration.keyDirectory, domain: configuration.domain)
         self.closeResolver = closeResolver
         let started = clock()
         group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
@@ -88,9 +101,10 @@ public final class MailServer: Service {
         let publisher = MetadataPublisher(configuration: configuration, keys: keys, store: store, clock: clock)
         try await publisher.publish()
         transport = TLSTransport(group: group)
-        let parts = try Parts(core: core, publisher: publisher, pool: pool, resolver: resolver, transport: transport)
+        let parts = try Parts(core: core, publisher: publisher, pool: pool, seams: seams, transport: transport)
         let health = HealthReporter(store: store, metrics: metrics, started: started, clock: clock)
         peers = parts.peers
+        agent = parts.agent
         services = try parts.services(health: health, group: group, listening: listening)
     }
 
@@ -109,6 +123,15 @@ public final class MailServer: Service {
         try? await self.group.shutdownGracefully()
         core.logger.notice("stopped", metadata: ["domain": "\(core.domain)"])
         try result.get()
+    }
+}
+
+extension ServerConfiguration {
+    /// How the store is opened.
+    var store: SQLiteConfiguration {
+        var store = SQLiteConfiguration(path: databasePath)
+        if maxStoreMegabytes > 0 { store.maximumBytes = Int64(maxStoreMegabytes) << 20 }
+        return store
     }
 }
 

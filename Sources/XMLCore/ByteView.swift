@@ -55,6 +55,29 @@ struct ByteView {
     }
 }
 
+/// Whether two runs of bytes are the same, eight at a time.
+@inline(__always)
+func sameBytes(_ left: UnsafeBufferPointer<UInt8>, _ right: UnsafeBufferPointer<UInt8>) -> Bool {
+    guard left.count == right.count else { return false }
+    let (left, right) = (ByteView(left), ByteView(right))
+    var offset = 0
+    while let first = left.word(at: offset), let second = right.word(at: offset) {
+        if first != second { return false }
+        offset &+= 8
+    }
+    while offset < left.count {
+        if left[offset] != right[offset] { return false }
+        offset &+= 1
+    }
+    return true
+}
+
+/// Whether bytes are the UTF-8 of a string.
+@inline(__always)
+func sameBytes(_ left: UnsafeBufferPointer<UInt8>, _ right: String) -> Bool {
+    right.utf8.withContiguousStorageIfAvailable { sameBytes(left, $0) } ?? right.utf8.elementsEqual(left)
+}
+
 /// Lexicographic order of octets, which for UTF-8 is the order of code points that canonical XML sorts by.
 func precedes(_ left: UnsafeBufferPointer<UInt8>, _ right: UnsafeBufferPointer<UInt8>) -> Bool {
     left.lexicographicallyPrecedes(right)

@@ -10,12 +10,12 @@ enum NamespaceTable {
             let binding = bindings[Int(index)]
             if Int(binding.prefixLength) == prefix.count {
                 let start = Int(binding.prefixStart)
-                if source.slice(start, start + prefix.count).elementsEqual(prefix) { return index }
+                if sameBytes(source.slice(start, start + prefix.count), prefix) { return index }
             }
             index = binding.previous
         }
         if prefix.isEmpty { return Binding.none }
-        return prefix.elementsEqual("xml".utf8) ? Binding.xml : nil
+        return sameBytes(prefix, "xml") ? Binding.xml : nil
     }
 
     static func equal(

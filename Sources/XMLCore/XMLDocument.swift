@@ -64,12 +64,12 @@ public final class XMLDocument: Sendable {
 
     func localName(_ start: Int, length: Int, is name: String) -> Bool {
         guard name.utf8.count == length else { return false }
-        return withSource { equal($0.slice(start, start + length), name) }
+        return withSource { sameBytes($0.slice(start, start + length), name) }
     }
 
     func namespace(_ index: Int32, is name: String) -> Bool {
         guard name.utf8.count == Int(bindings[Int(index)].uriLength) else { return false }
-        return withNamespace(index) { equal($0, name) }
+        return withNamespace(index) { sameBytes($0, name) }
     }
 
     /// Whether two bindings name the same namespace.
@@ -77,11 +77,4 @@ public final class XMLDocument: Sendable {
     func sameNamespace(_ left: Int32, _ right: Int32) -> Bool {
         left == right || NamespaceTable.equal(bindings, namespaceBytes, left, right)
     }
-}
-
-/// Whether `bytes` are the UTF-8 of `string`.
-@inline(__always)
-private func equal(_ bytes: UnsafeBufferPointer<UInt8>, _ string: String) -> Bool {
-    let fast = string.utf8.withContiguousStorageIfAvailable { $0.elementsEqual(bytes) }
-    return fast ?? string.utf8.elementsEqual(bytes)
 }

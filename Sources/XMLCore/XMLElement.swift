@@ -105,12 +105,26 @@ public struct XMLElement: Sendable, Hashable {
 
     /// The normalised value of the attribute of that name; nil if there is none.
     public func attribute(_ localName: String, namespace: String = "") -> String? {
+        attributeRecord(localName, namespace).map(document.attributeValue)
+    }
+
+    /// Whether the attribute of that name is there and has one of `values`; which one, without making a string.
+    public func attribute(_ localName: String, isOneOf values: [String]) -> Int? {
+        guard let attribute = attributeRecord(localName, "") else { return nil }
+        guard attribute.form.contains(.plain) else { return values.firstIndex(of: document.attributeValue(attribute)) }
+        return document.withSource { source in
+            let value = source.slice(Int(attribute.valueStart), Int(attribute.valueEnd))
+            return values.firstIndex { $0.utf8.count == value.count && sameBytes(value, $0) }
+        }
+    }
+
+    private func attributeRecord(_ localName: String, _ namespace: String) -> AttributeRecord? {
         for index in record.attributeRange {
             let attribute = document.attributes[index]
             if document.localName(attribute.localStart, length: Int(attribute.localLength), is: localName),
                 document.namespace(attribute.namespace, is: namespace)
             {
-                return document.attributeValue(attribute)
+                return attribute
             }
         }
         return nil

@@ -46,9 +46,8 @@ public struct XMLIdentifierIndex {
 
     /// The element of that id.
     public subscript(_ id: String) -> XMLElement? {
-        let id = Array(id.utf8)
-        return document.withSource { source in
-            entries.first { id.elementsEqual(source.slice($0.start, $0.start + $0.length)) }
+        document.withSource { source in
+            entries.first { sameBytes(source.slice($0.start, $0.start + $0.length), id) }
         }.map { XMLElement(document: document, index: $0.element) }
     }
 

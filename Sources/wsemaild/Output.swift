@@ -81,9 +81,10 @@ private struct ReplyJSON: Encodable {
         ok = reply.ok
         message = reply.message
         error = reply.error
-        details = Dictionary(uniqueKeysWithValues: reply.details.filter { $0.key != "next" }.map { name, value in
-            (name, JSONValue(value, ColumnKind(name: name)))
-        })
+        details = Dictionary(
+            uniqueKeysWithValues: reply.details.filter { $0.key != "next" }.map { name, value in
+                (name, JSONValue(value, ColumnKind(name: name)))
+            })
         rows = reply.rows.map { row in
             Dictionary(zip(reply.columns, row).map { ($0, JSONValue($1, ColumnKind(name: $0))) }, uniquingKeysWith: { $1 })
         }

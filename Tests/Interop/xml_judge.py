@@ -114,8 +114,8 @@ class Signatures:
 
     def sign(self, job):
         signxml = self.signxml
-        # Octets, not an element: signxml would write that as ASCII and spoil names beyond it.
         xml = base64.b64decode(job["xml"])
+        root = self.etree.fromstring(xml)
         enveloped = not job["ids"]
         signer = signxml.XMLSigner(
             method=signxml.methods.enveloped if enveloped else signxml.methods.detached,
@@ -130,16 +130,15 @@ class Signatures:
                 "key": job["key"].encode(),
                 "cert": certificate.public_bytes(self.serialization.Encoding.PEM).decode()}
         if enveloped:
-            options["reference_uri"] = ["#" + self.etree.fromstring(xml).get("Id")]
+            options["reference_uri"] = ["#" + root.get("Id")]
         else:
             options["reference_uri"] = [
                 signxml.SignatureReference(
-                    URI="#" + name, c14n_method="http://www.w3.org/2001/10/xml-exc-c14n#",
+                    URI="#" + name, c14n_method=signxml.CanonicalizationMethod.EXCLUSIVE_XML_CANONICALIZATION_1_0,
                     inclusive_ns_prefixes=job["prefixes"] or None)
                 for name in job["ids"]]
-        signed = signer.sign(xml, **options)
+        signed = signer.sign(root, **options)
         if not enveloped:
-            root = self.etree.fromstring(xml)
             root.append(signed)
             signed = root
         return self.etree.tostring(signed, encoding="utf-8")

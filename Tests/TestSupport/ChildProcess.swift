@@ -59,7 +59,8 @@ public final class ChildProcess: Sendable {
     private static func makePipe() throws -> (read: Int32, write: Int32) {
         var ends: [Int32] = [-1, -1]
         // Close-on-exec from the beginning: another child started at this moment must not hold our end.
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw TestDNS.Failure(description: "no pipe") }
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        guard socketpair(AF_UNIX, type, 0, &ends) == 0 else { throw TestDNS.Failure(description: "no pipe") }
         return (ends[0], ends[1])
     }
 }

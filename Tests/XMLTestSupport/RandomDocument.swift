@@ -12,8 +12,8 @@ public struct RandomDocument {
     private let hasComments: Bool
 
     /// - Parameters:
-    ///   - identified: gives the root and some more elements an attribute `Id`, and keeps names to ASCII: signxml
-    ///     writes documents as ASCII inside, and spoils others.
+    ///   - identified: gives the root and some more elements an attribute `Id`. What signxml cannot do is left out:
+    ///     names beyond ASCII, and text right behind an element.
     ///   - hasComments: strews comments about.
     public init(seed: UInt64, identified: Bool = false, hasComments: Bool = true) {
         random = SeededGenerator(seed: seed)
@@ -79,7 +79,9 @@ public struct RandomDocument {
             switch Int.random(in: 0..<10, using: &random) {
             case 0 where hasComments: text += "<!--" + pieces(["a", " b ", "-c", "<&", "é", "\r\n"]) + "x-->"
             case 1: text += "<![CDATA[" + pieces(["<b>", "&amp;", "]]", "\r\n", "\r", " > ", "日本"]) + " ]]>"
-            case 2...5 where depth < 5: element(scope: scope, depth: depth + 1)
+            case 2...5 where depth < 5:
+                element(scope: scope, depth: depth + 1)
+                if identified { text += "<!---->" }
             default: text += pieces(Self.texts)
             }
         }

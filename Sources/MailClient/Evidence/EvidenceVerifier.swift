@@ -23,11 +23,11 @@ public struct EvidenceVerifier: Sendable {
         var anchors: [TrustAnchor] = []
         for pem in rootsPEM {
             do {
-                for certificate in try MailCertificate.chain(pem: pem) {
-                    anchors.append(try DomainKnowledge.anchor(certificate))
-                }
+                let certificates = try MailCertificate.chain(pem: pem)
+                guard !certificates.isEmpty else { throw IdentityError(.malformedCertificate, "there is none in the file") }
+                for certificate in certificates { anchors.append(try DomainKnowledge.anchor(certificate)) }
             } catch {
-                throw MailClientError(.invalidInput, "a root cannot be used: \(error.reason)")
+                throw MailClientError(.invalidInput, "a root cannot be used: \(MailClientError(error).reason)")
             }
         }
         self.init(anchors: anchors, now: now)

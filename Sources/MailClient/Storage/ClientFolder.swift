@@ -74,7 +74,7 @@ public struct ClientFolder: Sendable {
         let folder = folder(of: account.address)
         try Self.create(folder.path)
         try folder.save(account)
-        if try defaultAddress() == nil { try setDefault(account.address) }
+        if try storedDefault().map(hasAccount) != true { try setDefault(account.address) }
     }
 
     /// Forgets the account: key, session, outbox.

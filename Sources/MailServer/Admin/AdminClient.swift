@@ -1,11 +1,11 @@
 import Foundation
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// Asks a running server through its admin socket. Blocks; meant for command-line tools.
@@ -93,8 +93,8 @@ public struct AdminClient: Sendable {
 /// Sends without a signal when the other end is gone.
 private func transmit(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
     #if canImport(Darwin)
-    send(descriptor, bytes, count, 0)
+        send(descriptor, bytes, count, 0)
     #else
-    send(descriptor, bytes, count, Int32(MSG_NOSIGNAL))
+        send(descriptor, bytes, count, Int32(MSG_NOSIGNAL))
     #endif
 }

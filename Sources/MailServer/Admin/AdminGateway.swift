@@ -4,11 +4,11 @@ import MailStore
 import SQLiteStore
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// The way of a command-line tool to a server: through the socket if the server runs, else by opening its store.

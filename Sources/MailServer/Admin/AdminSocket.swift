@@ -6,11 +6,11 @@ import ServiceLifecycle
 import Synchronization
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// The unix socket through which administrators reach the running server: lines of JSON, one request, one reply.
@@ -135,16 +135,16 @@ struct AdminSocket: Service {
 
     private func caller(of channel: any Channel) async throws -> AdminCaller {
         #if os(Linux)
-        guard let provider = channel as? any SocketOptionProvider else {
-            throw AdminError(.internal, "the connection has no socket options")
-        }
-        let credentials: PeerCredentials = try await provider.unsafeGetSocketOption(
-            level: .init(rawValue: SOL_SOCKET), name: .init(rawValue: SO_PEERCRED)
-        ).get()
-        return AdminCaller(user: credentials.user, path: .socket)
+            guard let provider = channel as? any SocketOptionProvider else {
+                throw AdminError(.internal, "the connection has no socket options")
+            }
+            let credentials: PeerCredentials = try await provider.unsafeGetSocketOption(
+                level: .init(rawValue: SOL_SOCKET), name: .init(rawValue: SO_PEERCRED)
+            ).get()
+            return AdminCaller(user: credentials.user, path: .socket)
         #else
-        // Elsewhere the rights of the file and its folder decide alone.
-        return AdminCaller(user: geteuid(), path: .socket)
+            // Elsewhere the rights of the file and its folder decide alone.
+            return AdminCaller(user: geteuid(), path: .socket)
         #endif
     }
 

@@ -108,6 +108,9 @@ extension ConfigurationField {
         number("concurrent_logins", \.concurrentLogins, 1...64, "Passwords checked at a time; each takes 32 MB and 50 ms."),
         number("session_hours", \.sessionHours, 1...168, "Life of a session; clients renew before."),
         number("quota_megabytes", \.quotaMegabytes, 0...1_000_000, "Mailbox size of new accounts; 0: without limit."),
+        number(
+            "max_store_megabytes", \.maxStoreMegabytes, 0...100_000_000,
+            "Largest size of the database; beyond it mail is refused for now. 0: what the disk takes."),
     ]
 
     private static let delivery: [ConfigurationField] = [

@@ -37,6 +37,8 @@ public struct ServerConfiguration: Sendable {
     public var concurrentLogins = 2
     public var sessionHours = 8
     public var quotaMegabytes = 1024
+    /// Beyond it mail is refused for now, and reading and deleting go on; 0 is without limit.
+    public var maxStoreMegabytes = 0
 
     // Delivery
     public var queueDays = 5

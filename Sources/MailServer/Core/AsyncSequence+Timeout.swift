@@ -1,5 +1,7 @@
+import ServiceLifecycle
+
 extension AsyncStream where Element: Sendable {
-    /// The stream's elements until `limit` has passed, then the end.
+    /// The stream's elements until `limit` has passed or the server shuts down, then the end.
     func bounded(to limit: Duration) -> AsyncStream<Element> {
         let source = self
         return AsyncStream { continuation in
@@ -8,6 +10,8 @@ extension AsyncStream where Element: Sendable {
                 await withTaskGroup(of: Void.self) { group in
                     group.addTask { for await element in source { continuation.yield(element) } }
                     group.addTask { try? await Task.sleep(for: limit) }
+                    // Else everybody who waits for news would hold up the shutdown.
+                    group.addTask { try? await gracefulShutdown() }
                     await group.next()
                     group.cancelAll()
                 }

@@ -17,16 +17,17 @@ struct Parts {
     private let sessions: SessionDirectory
     private let replay: ReplayKeeper
     private let passwords: PasswordGate
-    private let agent: DeliveryAgent
+    let agent: DeliveryAgent
     private let gateway: PeerGateway
     private let resolver: any ServiceResolver
-    private let transport: TLSTransport
+    private let transport: any HTTPTransport
 
     init(
-        core: ServerCore, publisher: MetadataPublisher, pool: NIOThreadPool, resolver: any ServiceResolver,
-        transport: TLSTransport
+        core: ServerCore, publisher: MetadataPublisher, pool: NIOThreadPool, seams: ServerSeams, transport: TLSTransport
     ) throws {
         let configuration = core.configuration
+        guard let resolver = seams.resolver else { throw ConfigurationError("a server needs a resolver") }
+        let transport = seams.transport(transport)
         self.core = core
         self.publisher = publisher
         self.resolver = resolver
@@ -50,7 +51,7 @@ struct Parts {
         gateway = PeerGateway(core: core, publisher: publisher, resolver: resolver, transport: transport)
         agent = DeliveryAgent(
             store: core.store, peer: gateway, composer: BounceWriter(signer: core.signer),
-            configuration: Parts.agentConfiguration(configuration), clock: Parts.clock(core.clock),
+            configuration: Parts.agentConfiguration(configuration), clock: seams.deliveryClock ?? Parts.clock(core.clock),
             metrics: Parts.metrics(core.metrics), logger: core.logger)
     }
 
@@ -110,6 +111,7 @@ struct Parts {
         func front(isTLS: Bool) -> HTTPFront {
             HTTPFront(
                 endpoint: endpoint, publisher: publisher, health: health, maxBodyBytes: configuration.maxBodyBytes,
+                bodyTimeout: .seconds(configuration.requestTimeoutSeconds),
                 publicAddress: "https://\(configuration.hostName):\(configuration.listenPort)\(HTTPFront.servicePath)",
                 isTLS: isTLS, servesMetrics: !isTLS)
         }

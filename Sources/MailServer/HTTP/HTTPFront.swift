@@ -30,6 +30,8 @@ struct HTTPFront: HTTPResponder {
     let publisher: MetadataPublisher
     let health: HealthReporter
     let maxBodyBytes: Int
+    /// For a request's body to arrive.
+    let bodyTimeout: Duration
     /// What `soap12:address` in the WSDL says.
     let publicAddress: String
     let isTLS: Bool
@@ -74,6 +76,8 @@ struct HTTPFront: HTTPResponder {
             body = try await self.body(of: request)
         } catch let refusal as BodyRefusal {
             return HTTPFront.text(refusal.status, refusal.reason)
+        } catch is TimeoutError {
+            return HTTPFront.text(.requestTimeout, "the request was not complete in time")
         } catch {
             // The connection broke, or the content is larger than the limit.
             return HTTPFront.text(.contentTooLarge, "the request is larger than \(maxBodyBytes) bytes, or incomplete")
@@ -91,8 +95,11 @@ struct HTTPFront: HTTPResponder {
     }
 
     private func body(of request: Request) async throws -> [UInt8] {
-        var request = request
-        let buffer = try await request.collectBody(upTo: maxBodyBytes)
+        // A body that trickles in would hold its connection for ever.
+        let buffer = try await withTimeout(bodyTimeout) { [maxBodyBytes] in
+            var request = request
+            return try await request.collectBody(upTo: maxBodyBytes)
+        }
         let bytes = Array(buffer: buffer)
         switch request.headers[.contentEncoding]?.lowercased() {
         case nil, "identity": return bytes

@@ -51,10 +51,11 @@ extension SecureCaller {
                 : SOAPClientError(.httpStatus, "HTTP status \(reply.status)")
         }
         let stapled = operation == .issueToken ? Self.stapledMetadata(reply.body) : nil
-        let now = serverTime
+        // Freshness by the server's clock, trust by ours: a server must not date its own expired certificate back.
+        let (now, today) = (serverTime, clock())
         do {
             return try await verifier.verify(reply.body, for: request.expectation, now: now) { [trust, domain] signer in
-                try await trust.certificate(of: signer, for: domain, stapled: stapled, now: now)
+                try await trust.certificate(of: signer, for: domain, stapled: stapled, now: today)
             }
         } catch let fault as SOAPFault {
             throw Self.judge(fault, wasResent: reply.wasResent, options)

@@ -7,7 +7,7 @@ import XMLCore
 /// How a session comes into being (WS-SecureConversation 1.3 §3).
 extension SecureCaller {
     func issue(at destination: HTTPDestination) async throws(SOAPClientError) -> ClientSession {
-        if await trust.needsMetadata(of: domain, now: serverTime) { await fetchMetadata(at: destination) }
+        if await trust.needsMetadata(of: domain, now: clock()) { await fetchMetadata(at: destination) }
         var repairs = Repairs()
         while true {
             do throws(SOAPClientError) {
@@ -76,6 +76,6 @@ extension SecureCaller {
             to: destination, method: .get, path: "/.well-known/wsemail", timeout: .seconds(20),
             maxReplyBytes: DomainMetadata.maximumSize, mayCompress: false)
         guard let reply = try? await transport.send(call), reply.status == 200 else { return }
-        try? await trust.learn(reply.body, of: domain, now: serverTime)
+        try? await trust.learn(reply.body, of: domain, now: clock())
     }
 }

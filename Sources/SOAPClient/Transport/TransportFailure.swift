@@ -10,6 +10,7 @@ enum TransportFailure {
         case let error as LostBeforeReply: error.cause
         case let error as NIOSSLError: translate(tls: error)
         case is NIOSSLExtraError: SOAPClientError(.tlsFailed, "\(error)")
+        case HTTPParserError.invalidEOFState: SOAPClientError(.connectionLost, "the reply was cut short")
         case is HTTPParserError: SOAPClientError(.malformedReply, "not an HTTP reply: \(error)")
         case ChannelError.connectTimeout: SOAPClientError(.connectTimeout, "no answer to the connection request")
         case is CancellationError: SOAPClientError(.cancelled, "cancelled")

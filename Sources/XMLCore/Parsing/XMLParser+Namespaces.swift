@@ -52,25 +52,26 @@ extension XMLParser {
     /// Namespaces in XML 1.0 §3 (reserved names), §5 [5] (no empty name for a prefix); relative names have no
     /// canonical form (Canonical XML 1.0 §1.3).
     private func checkDeclaration(_ prefix: Range<Int>, _ uri: Range<Int>) throws(XMLError) {
-        let uri = namespaceBytes[uri]
+        let isXML = isNamespace(uri, ReservedNamespace.xml)
         let isXMLPrefix = prefix.count == 3 && source.has("xml", at: prefix.lowerBound)
         let isXMLNSPrefix = prefix.count == 5 && source.has("xmlns", at: prefix.lowerBound)
         func refuse(_ reason: String) -> XMLError { XMLError(.invalidNamespace, at: prefix.lowerBound, reason) }
         guard !isXMLNSPrefix else { throw refuse("the prefix xmlns is declared") }
-        guard uri.elementsEqual(ReservedNamespace.xml) == isXMLPrefix else {
+        guard isXML == isXMLPrefix else {
             throw refuse("the prefix xml and its namespace belong to each other")
         }
-        guard !uri.elementsEqual(ReservedNamespace.xmlns) else { throw refuse("the namespace of xmlns is declared") }
+        guard !isNamespace(uri, ReservedNamespace.xmlns) else { throw refuse("the namespace of xmlns is declared") }
         if uri.isEmpty {
             guard prefix.isEmpty else { throw refuse("a prefix is undeclared") }
         } else {
-            guard Self.hasScheme(uri) else { throw refuse("namespace name is not an absolute URI") }
+            guard hasScheme(uri) else { throw refuse("namespace name is not an absolute URI") }
         }
     }
 
     /// scheme ":" (RFC 3986 §3.1)
-    private static func hasScheme(_ uri: ContiguousArray<UInt8>.SubSequence) -> Bool {
-        for (offset, byte) in uri.enumerated() {
+    private func hasScheme(_ uri: Range<Int>) -> Bool {
+        for offset in 0..<uri.count {
+            let byte = namespaceBytes[uri.lowerBound + offset]
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): continue
             case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."):
@@ -79,6 +80,10 @@ extension XMLParser {
             }
         }
         return false
+    }
+
+    private func isNamespace(_ uri: Range<Int>, _ name: [UInt8]) -> Bool {
+        uri.count == name.count && namespaceBytes[uri].elementsEqual(name)
     }
 
     private func samePrefix(_ binding: Binding, _ prefix: Range<Int>) -> Bool {

@@ -1,6 +1,6 @@
 /// One pass over validated bytes that fills the tables of ``XMLDocument``. No recursion: the open elements are the
 /// chain of `parent` from `current`.
-struct XMLParser {
+struct XMLParser: ~Copyable {
     let source: ByteView
     let limits: XMLLimits
     var position = 0

@@ -50,7 +50,11 @@ enum Escaping {
             guard index < view.count else { return }
             if view[index] == 0xEF {
                 let isForbidden = view[index + 1] == 0xBF && view[index + 2] >= 0xBE
-                output.append(contentsOf: isForbidden ? replacement : Array(view.slice(index, index + 3)))
+                if isForbidden {
+                    output.append(contentsOf: replacement)
+                } else {
+                    output.append(contentsOf: view.slice(index, index + 3))
+                }
                 index += 3
             } else {
                 appendEscaped(view[index], to: &output, place)

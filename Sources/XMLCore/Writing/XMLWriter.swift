@@ -182,6 +182,7 @@ public struct XMLWriter: Sendable {
     }
 
     private mutating func writeDeclarations(_ first: Int) {
+        if rendered.count == first + 1 { return rendered[first].append(to: &bytes) }
         let own = rendered[first...].sorted { $0.prefix.utf8.lexicographicallyPrecedes($1.prefix.utf8) }
         for declaration in own { declaration.append(to: &bytes) }
     }

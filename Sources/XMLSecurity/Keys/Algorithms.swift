@@ -1,10 +1,13 @@
 import Crypto
+import XMLCore
 
 /// The digests of references. SHA-1 is none of them.
 public enum DigestAlgorithm: String, Sendable, CaseIterable {
     case sha256 = "http://www.w3.org/2001/04/xmlenc#sha256"
     case sha384 = "http://www.w3.org/2001/04/xmldsig-more#sha384"
     case sha512 = "http://www.w3.org/2001/04/xmlenc#sha512"
+
+    static let table = AlgorithmTable<DigestAlgorithm>()
 
     public func hash(_ bytes: some Sequence<UInt8>) -> [UInt8] {
         hash { update in
@@ -16,20 +19,30 @@ public enum DigestAlgorithm: String, Sendable, CaseIterable {
     /// The digest of all that `feed` hands to the closure it is given.
     func hash(_ feed: ((UnsafeRawBufferPointer) -> Void) -> Void) -> [UInt8] {
         switch self {
-        case .sha256: Array(digest(SHA256.self, feed))
-        case .sha384: Array(digest(SHA384.self, feed))
-        case .sha512: Array(digest(SHA512.self, feed))
+        case .sha256: digest(SHA256.self, feed)
+        case .sha384: digest(SHA384.self, feed)
+        case .sha512: digest(SHA512.self, feed)
         }
     }
 }
 
-/// The digest of all that `feed` hands to the closure it is given.
-func digest<Hash: HashFunction>(
+private func digest<Hash: HashFunction>(
     _: Hash.Type, _ feed: ((UnsafeRawBufferPointer) -> Void) -> Void
-) -> Hash.Digest {
+) -> [UInt8] {
     var hash = Hash()
     feed { hash.update(bufferPointer: $0) }
-    return hash.finalize()
+    return hash.finalize().withUnsafeBytes { Array($0) }
+}
+
+/// Finds the case that the attribute `Algorithm` of an element names.
+struct AlgorithmTable<Algorithm: CaseIterable & RawRepresentable & Sendable>: Sendable
+where Algorithm.RawValue == String {
+    private let algorithms = Array(Algorithm.allCases)
+    private let names = Algorithm.allCases.map(\.rawValue)
+
+    func named(by element: XMLElement) -> Algorithm? {
+        element.attribute("Algorithm", isOneOf: names).map { algorithms[$0] }
+    }
 }
 
 /// The signature algorithms we know, by their URI (XML-Signature 1.1 §6, RFC 9231). SHA-1 is none of them.
@@ -44,6 +57,8 @@ public enum SignatureAlgorithm: String, Sendable, CaseIterable {
     case rsaPSSSHA512 = "http://www.w3.org/2007/05/xmldsig-more#sha512-rsa-MGF1"
     case ed25519 = "http://www.w3.org/2021/04/xmldsig-more#eddsa-ed25519"
     case hmacSHA256 = "http://www.w3.org/2001/04/xmldsig-more#hmac-sha256"
+
+    static let table = AlgorithmTable<SignatureAlgorithm>()
 
     /// What a key of each type signs with. A key is never tried with an algorithm of another type.
     var keyType: KeyType {

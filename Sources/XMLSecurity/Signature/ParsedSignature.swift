@@ -26,13 +26,13 @@ struct ParsedSignature {
 
         var parts = ChildReader(signedInfo)
         let canonicalization = try parts.require(Names.canonicalizationMethod)
-        guard canonicalization.attribute("Algorithm") == SecurityNamespace.exclusiveC14N else {
+        guard canonicalization.hasAlgorithm(SecurityNamespace.exclusiveC14N) else {
             throw SignatureError(.foreignTransform, "CanonicalizationMethod is not exclusive C14N")
         }
         let method = try parts.require(Names.signatureMethod)
-        guard let algorithm = method.attribute("Algorithm").flatMap(SignatureAlgorithm.init(rawValue:)),
-            algorithms.contains(algorithm)
-        else { throw SignatureError(.unknownAlgorithm, "SignatureMethod") }
+        guard let algorithm = SignatureAlgorithm.table.named(by: method), algorithms.contains(algorithm) else {
+            throw SignatureError(.unknownAlgorithm, "SignatureMethod")
+        }
         // HMACOutputLength, or parameters of an algorithm that has none here.
         try ChildReader(method).finish()
 
@@ -73,7 +73,7 @@ struct ParsedReference {
         var children = ChildReader(element)
         let transforms = try Self.transforms(children.take(Names.transforms), limits: limits)
         let method = try children.require(Names.digestMethod)
-        guard let digest = method.attribute("Algorithm").flatMap(DigestAlgorithm.init(rawValue:)) else {
+        guard let digest = DigestAlgorithm.table.named(by: method) else {
             throw SignatureError(.unknownAlgorithm, "DigestMethod")
         }
         try ChildReader(method).finish()
@@ -110,12 +110,12 @@ struct ParsedReference {
             steps.append(step)
         }
         try list.finish()
-        guard let last = steps.popLast(), last.attribute("Algorithm") == SecurityNamespace.exclusiveC14N else {
+        guard let last = steps.popLast(), last.hasAlgorithm(SecurityNamespace.exclusiveC14N) else {
             throw SignatureError(.foreignTransform, "the last transform is not exclusive C14N")
         }
         guard steps.count <= 1 else { throw SignatureError(.foreignTransform, "chain of transforms") }
         if let first = steps.first {
-            guard first.attribute("Algorithm") == SecurityNamespace.envelopedSignature else {
+            guard first.hasAlgorithm(SecurityNamespace.envelopedSignature) else {
                 throw SignatureError(.foreignTransform, "transform other than enveloped-signature")
             }
             try ChildReader(first).finish()
@@ -169,4 +169,8 @@ struct ChildReader {
             throw SignatureError(.malformed, "\(next.localName) in \(parent.localName)")
         }
     }
+}
+
+extension XMLElement {
+    func hasAlgorithm(_ name: String) -> Bool { attribute("Algorithm", isOneOf: [name]) != nil }
 }

@@ -6,6 +6,7 @@ public struct SignatureSigner: Sendable {
     public let algorithm: SignatureAlgorithm
     public let keyInfo: KeyHint
     public let digest: DigestAlgorithm
+    private let fragments: Fragments
 
     /// - Parameters:
     ///   - keyInfo: what `ds:KeyInfo` says, unless a call writes its own.
@@ -17,6 +18,7 @@ public struct SignatureSigner: Sendable {
         self.keyInfo = keyInfo
         self.digest = digest
         self.algorithm = algorithm ?? key.algorithm
+        fragments = Fragments(self.algorithm, digest)
     }
 
     /// Signs elements that were written `selfContained`, hashed as they stand.
@@ -118,18 +120,11 @@ public struct SignatureSigner: Sendable {
 
     private func writeSignedInfo(_ references: [Reference], into writer: inout XMLWriter) {
         writer.start(Tags.signedInfo)
-        writeMethod(Tags.canonicalizationMethod, SecurityNamespace.exclusiveC14N, into: &writer)
-        writeMethod(Tags.signatureMethod, algorithm.rawValue, into: &writer)
+        writer.append(canonicalContent: fragments.methods)
         for reference in references {
             writer.start(Tags.reference)
             writer.attribute("URI", "#\(reference.id)")
-            writer.start(Tags.transforms)
-            if reference.isEnveloped {
-                writeMethod(Tags.transform, SecurityNamespace.envelopedSignature, into: &writer)
-            }
-            writeMethod(Tags.transform, SecurityNamespace.exclusiveC14N, into: &writer)
-            writer.end()
-            writeMethod(Tags.digestMethod, digest.rawValue, into: &writer)
+            writer.append(canonicalContent: reference.isEnveloped ? fragments.enveloped : fragments.plain)
             writer.start(Tags.digestValue)
             writer.base64(reference.digest)
             writer.end()
@@ -138,9 +133,45 @@ public struct SignatureSigner: Sendable {
         writer.end()
     }
 
-    private func writeMethod(_ tag: XMLTag, _ algorithm: String, into writer: inout XMLWriter) {
-        writer.start(tag)
-        writer.attribute("Algorithm", algorithm)
-        writer.end()
+    /// What every SignedInfo of a signer has in it, written once.
+    private struct Fragments: Sendable {
+        /// CanonicalizationMethod and SignatureMethod
+        let methods: [UInt8]
+        /// Transforms and DigestMethod of a reference.
+        let plain: [UInt8]
+        let enveloped: [UInt8]
+
+        init(_ algorithm: SignatureAlgorithm, _ digest: DigestAlgorithm) {
+            methods = Self.content { writer in
+                Self.writeMethod(Tags.canonicalizationMethod, SecurityNamespace.exclusiveC14N, into: &writer)
+                Self.writeMethod(Tags.signatureMethod, algorithm.rawValue, into: &writer)
+            }
+            func reference(_ transforms: [String]) -> [UInt8] {
+                Self.content { writer in
+                    writer.start(Tags.transforms)
+                    for name in transforms { Self.writeMethod(Tags.transform, name, into: &writer) }
+                    writer.end()
+                    Self.writeMethod(Tags.digestMethod, digest.rawValue, into: &writer)
+                }
+            }
+            plain = reference([SecurityNamespace.exclusiveC14N])
+            enveloped = reference([SecurityNamespace.envelopedSignature, SecurityNamespace.exclusiveC14N])
+        }
+
+        /// What is written inside an element that has declared the namespace.
+        private static func content(_ body: (inout XMLWriter) -> Void) -> [UInt8] {
+            var writer = XMLWriter()
+            writer.start(Tags.signedInfo)
+            writer.append(canonicalContent: [])
+            let start = writer.bytes.count
+            body(&writer)
+            return Array(writer.bytes[start...])
+        }
+
+        private static func writeMethod(_ tag: XMLTag, _ algorithm: String, into writer: inout XMLWriter) {
+            writer.start(tag)
+            writer.attribute("Algorithm", algorithm)
+            writer.end()
+        }
     }
 }

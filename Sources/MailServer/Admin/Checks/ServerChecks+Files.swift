@@ -4,11 +4,11 @@ import NIOSSL
 import XMLSecurity
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// Files, keys and the clock.
@@ -56,11 +56,9 @@ extension ServerChecks {
         do {
             keys = try DomainKeys(folder: configuration.keyDirectory, domain: configuration.domain)
         } catch {
-            let cause = AdminError.from(error)
-            return (
-                nil,
-                [.fail("keys", cause.reason, cause.hint.isEmpty ? "restore \(configuration.keyDirectory) from a backup" : cause.hint)]
-            )
+            let isUnsafe = (error as? IdentityError)?.code == .unsafeFile
+            let advice = isUnsafe ? "the keys are not used before" : "restore \(configuration.keyDirectory) from a backup"
+            return (nil, [.fail("keys", AdminError.from(error).reason, advice)])
         }
         var found: [CheckFinding] = []
         let certificates = [
@@ -129,9 +127,9 @@ extension ServerChecks {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
         #if canImport(Darwin)
-        return Date(timeIntervalSince1970: TimeInterval(status.st_mtimespec.tv_sec))
+            return Date(timeIntervalSince1970: TimeInterval(status.st_mtimespec.tv_sec))
         #else
-        return Date(timeIntervalSince1970: TimeInterval(status.st_mtim.tv_sec))
+            return Date(timeIntervalSince1970: TimeInterval(status.st_mtim.tv_sec))
         #endif
     }
 }

@@ -127,9 +127,11 @@ extension ServerChecks {
         for name in names {
             do {
                 // The root itself may end the chain as shown; it is no intermediate.
-                let path = chain.prefix(1) + chain.dropFirst().filter { shown in
-                    !peer.trust.anchors.contains { $0.certificate == shown }
-                }
+                let path =
+                    chain.prefix(1)
+                    + chain.dropFirst().filter { shown in
+                        !peer.trust.anchors.contains { $0.certificate == shown }
+                    }
                 _ = try await peer.trust.validateTLS(Array(path), mailDomain: name, at: now)
                 return .ok("peer", "\(peer.domain) answers at \(service.host):\(service.port), and is who it should be")
             } catch {

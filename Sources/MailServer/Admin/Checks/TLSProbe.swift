@@ -2,6 +2,14 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// One TLS handshake that only looks: which certificates does a server show?
 enum TLSProbe {
     /// - Parameters:
@@ -35,7 +43,16 @@ enum TLSProbe {
             return try await found.futureResult.get()
         } catch {
             found.fail(error)
-            throw error
+            throw AdminError(.unreachable, explain(error, timeout))
+        }
+    }
+
+    private static func explain(_ error: any Error, _ timeout: TimeAmount) -> String {
+        switch error {
+        case let error as IOError: String(cString: strerror(error.errnoCode))
+        case ChannelError.connectTimeout: "no answer within \(timeout.nanoseconds / 1_000_000_000) seconds"
+        case ChannelError.eof, ChannelError.inputClosed: "the connection was closed during the TLS handshake"
+        default: "no TLS there (\(error))"
         }
     }
 

@@ -2,11 +2,11 @@ import Foundation
 import Identity
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// The folder in which a new domain is made before it is moved into place.

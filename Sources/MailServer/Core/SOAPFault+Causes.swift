@@ -2,6 +2,8 @@ import Identity
 import MailModel
 import MailStore
 import SOAP
+import XMLCore
+import XMLSecurity
 
 /// The one place where errors of the modules below become faults (design §7). Reasons for logs stay in the log.
 extension SOAPFault {
@@ -27,13 +29,26 @@ extension SOAPFault {
         }
     }
 
+    init(_ error: IdentityError) {
+        switch error.code {
+        case .staleMetadata: self.init(.staleMetadata, error.reason)
+        case .invalidDomain, .invalidAddress: self.init(.invalidAddress, error.reason)
+        case .invalidIdentifier, .malformedRequest, .unacceptablePassword: self.init(.invalidMessage, error.reason)
+        case .unsafeFile, .fileSystem, .cryptography, .malformedHash:
+            self.init(.internal, "the server could not do this now; try again later")
+        default: self.init(.untrustedCertificate, error.reason)
+        }
+    }
+
     /// Any error as a fault; what is not known here is `Internal` and says nothing of the inside.
     static func from(_ error: any Error) -> SOAPFault {
         switch error {
         case let fault as SOAPFault: fault
         case let error as StoreError: SOAPFault(error)
         case let error as MailModelError: SOAPFault(error)
-        case let error as IdentityError: SOAPFault(.invalidAddress, error.reason)
+        case let error as IdentityError: SOAPFault(error)
+        case let error as SignatureError: SOAPFault(.failedCheck, error.reason)
+        case let error as XMLError: SOAPFault(.invalidMessage, error.reason)
         default: SOAPFault(.internal, "the server could not do this now; try again later")
         }
     }

@@ -1,0 +1,79 @@
+import Foundation
+import Identity
+import MailModel
+import SOAP
+import Testing
+
+@testable import MailClient
+
+@Suite struct NumberBookTests {
+    private let home: TestDomain
+    private let place: TemporaryFolder
+
+    init() throws {
+        home = try TestDomain("capicom.test")
+        place = try TemporaryFolder()
+    }
+
+    private func header(_ uid: UInt64, _ id: MessageID = .random()) throws -> MessageHeader {
+        MessageHeader(
+            uid: uid, id: id, from: try Address("bob@scopio.test"), name: nil, to: [], subject: "s", date: now, size: 1,
+            flags: [])
+    }
+
+    @Test(arguments: [("12", 12 as UInt64), ("#12", 12), ("1", 1)])
+    func readsNumbers(text: String, number: UInt64) throws {
+        #expect(try NumberBook.Reference(text) == .number(number))
+    }
+
+    @Test func readsIds() throws {
+        let id = MessageID.random()
+        #expect(try NumberBook.Reference(id.urn) == .id(id))
+        #expect(try NumberBook.Reference(String(id.urn.dropFirst("urn:uuid:".count))) == .id(id))
+    }
+
+    @Test(arguments: ["", "0", "-1", "+1", "1.5", "99999999999999999999", "urn:uuid:x", "latest"])
+    func refusesTheRest(_ text: String) async {
+        await expect(.invalidInput) { try NumberBook.Reference(text) }
+    }
+
+    @Test func aListedNumberNeedsNoCall() async throws {
+        let listed = try header(41)
+        let server = FakeServer { _, _ in ListOperation.Response(headers: [listed], cursor: 41, more: false) }
+        let client = try place.client("alice@capicom.test", home, server: server)
+        _ = try await client.list()
+        #expect(try await client.resolve(.number(41)) == listed.id)
+        // Also for the next command.
+        let next = try place.client("alice@capicom.test", home, server: FakeServer.directory())
+        #expect(try await next.resolve(.number(41)) == listed.id)
+        #expect(server.calls == [.list])
+        #expect(place.mode("accounts/alice@capicom.test/numbers.json") == 0o600)
+    }
+
+    @Test func anotherNumberIsLookedUpInBothFolders() async throws {
+        let wanted = try header(7)
+        let other = try header(5)
+        let server = FakeServer { _, request in
+            let request = try #require(request as? ListOperation.Request)
+            #expect(request.before == 8 && request.limit == 1)
+            return ListOperation.Response(headers: [request.folder == "Sent" ? wanted : other], cursor: 9, more: true)
+        }
+        let client = try place.client("alice@capicom.test", home, server: server)
+        #expect(try await client.resolve(.number(7)) == wanted.id)
+        #expect(server.requests(ListOperation.Request.self).map(\.folder) == ["Inbox", "Sent"])
+    }
+
+    @Test func aNumberThatIsNowhereIsSaidSo() async throws {
+        let server = FakeServer { _, _ in ListOperation.Response(headers: [], cursor: 0, more: false) }
+        let client = try place.client("alice@capicom.test", home, server: server)
+        await expect(.noSuchMessage) { try await client.resolve(.number(3)) }
+    }
+
+    @Test func forgetsTheOldestBeyondItsCapacity() throws {
+        let client = try place.client("alice@capicom.test", home, server: FakeServer.directory())
+        let id = MessageID.random()
+        try client.numbers.remember((1...UInt64(NumberBook.capacity) + 1).map { ($0, id) })
+        #expect(try client.numbers.id(of: 1) == nil)
+        #expect(try client.numbers.id(of: 2) == id)
+    }
+}
