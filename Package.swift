@@ -12,6 +12,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -40,7 +41,8 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
-        .systemLibrary(name: "CUnbound", pkgConfig: "libunbound", providers: [.apt(["libunbound-dev"])]),
+        // No pkgConfig: Debian's libunbound.pc asks for libevent.pc, which libunbound-dev does not bring.
+        .systemLibrary(name: "CUnbound", providers: [.apt(["libunbound-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         .target(name: "XMLCore"),
@@ -56,7 +58,7 @@ let package = Package(
         .target(
             name: "SOAPClient",
             dependencies: [
-                "XMLCore", "XMLSecurity", "SOAP", "Identity", "WSSecurity", logging, nioCore, nioPosix, nioHTTP1, nioSSL, x509, nioConcurrency,
+                "XMLCore", "XMLSecurity", "SOAP", "Identity", "WSSecurity", logging, nioCore, nioPosix, nioHTTP1, nioSSL, nioTLS, x509, nioConcurrency,
             ]),
         .target(
             name: "Delivery",
@@ -88,11 +90,36 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "Delivery", "Identity", "MailModel", "MailStore", "SOAPClient", "WSSecurity", "XMLSecurity", "SOAP", logging,
+                "Delivery", "Identity", "MailModel", "MailStore", "SOAPClient", "WSSecurity", "XMLSecurity", "XMLCore", "SOAP", logging,
                 nioCore, nioPosix, nioHTTP1, nioSSL, nioConcurrency,
             ],
             path: "Tests/TestSupport"),
         .target(name: "XMLTestSupport", dependencies: ["XMLCore", "XMLSecurity"], path: "Tests/XMLTestSupport"),
+        .testTarget(
+            name: "XMLCoreTests", dependencies: ["XMLCore", "XMLTestSupport"], exclude: ["Vectors"]),
+        .testTarget(
+            name: "XMLSecurityTests", dependencies: ["XMLCore", "XMLSecurity", "XMLTestSupport", crypto, cryptoExtras]),
+        .testTarget(
+            name: "SOAPClientTests",
+            dependencies: [
+                "TestSupport", "SOAPClient", "SOAP", "WSSecurity", "Identity", "XMLCore", nioCore, nioPosix, nioHTTP1, nioSSL,
+                nioConcurrency,
+            ]),
+        .testTarget(
+            name: "DeliveryTests",
+            dependencies: [
+                "TestSupport", "Delivery", "SOAPClient", "SOAP", "MailStore", "WSSecurity", "Identity", "XMLCore", logging,
+                lifecycle, nioConcurrency,
+            ]),
+        .testTarget(
+            name: "MailServerTests",
+            dependencies: ["MailServer", "MailStore", "SQLiteStore", "Identity", "XMLSecurity", crypto, logging, nioPosix]),
+        .testTarget(
+            name: "MailClientTests",
+            dependencies: [
+                "wsemail", "MailClient", "MailModel", "Console", "Identity", "SOAP", "WSSecurity", "XMLSecurity", "XMLCore",
+            ]),
+        .testTarget(name: "ConsoleTests", dependencies: ["Console"]),
         .testTarget(name: "SOAPTests", dependencies: ["SOAP", "XMLCore", "XMLSecurity"]),
         .testTarget(
             name: "WSSecurityTests",

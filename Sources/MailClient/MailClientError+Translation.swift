@@ -43,6 +43,12 @@ extension MailClientError {
                 advice: "Try again; if it stays so, tell the domain's operator.", isTransient: true)
         case .outcomeUnknown:
             self.init(.unacknowledged, error.reason, advice: "Run the command again.", isTransient: true)
+        case .connectFailed, .connectTimeout:
+            // "127.0.0.1 port 8443: …": what follows are the words of the network library.
+            let place = error.reason.split(separator: ": ", maxSplits: 1).first.map(String.init) ?? error.reason
+            self.init(
+                .unreachable, "no server answers at \(place)", advice: "Check the network and try again; nothing is lost.",
+                isTransient: true)
         case .cancelled: self.init(.internal, "interrupted", isTransient: true)
         case .invalidDestination, .invalidRequest, .closed: self.init(.internal, error.reason)
         default:

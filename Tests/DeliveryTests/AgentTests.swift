@@ -131,7 +131,9 @@ import Testing
         store.enqueue(to: [a, b, c], created: clock.now)
         let round = NIOLockedValueBox(0)
         let peer = FakePeer { jobs, _ in
-            let isFirst = round.withLockedValue { $0 += 1; return $0 == 1 }
+            let isFirst = round.withLockedValue {
+                $0 += 1; return $0 == 1
+            }
             guard isFirst else { return jobs.map { FakePeer.delivered($0) } }
             return jobs.map { _ in
                 .answered(
@@ -193,7 +195,9 @@ import Testing
             guard isUp.withLockedValue({ $0 }) else { throw DeliveryError(.unreachable, "refused") }
             return jobs.map { FakePeer.delivered($0) }
         }
-        let agent = agent(peer) { $0.batch = BatchLimits(count: 1, bytes: 1 << 20); $0.maxCallsPerDestination = 1 }
+        let agent = agent(peer) {
+            $0.batch = BatchLimits(count: 1, bytes: 1 << 20); $0.maxCallsPerDestination = 1
+        }
         for _ in 0..<10 { store.enqueue(to: [try bob()], created: clock.now) }
         let domain = try MailDomain("scopio.test")
         let open = clock.now.addingTimeInterval(30)

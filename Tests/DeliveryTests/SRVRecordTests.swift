@@ -23,11 +23,12 @@ struct ScriptedGenerator: RandomNumberGenerator {
         #expect(SRVRecord(data: FakeDNSLookup.srv(0, 0, 0, ""))?.target == "")
     }
 
-    @Test(arguments: [
-        [], [0, 1, 0, 1, 0, 1], [0, 1, 0, 1, 0, 1, 3, 97], [0, 1, 0, 1, 0, 1, 1, 97], [0, 1, 0, 1, 0, 1, 0, 0],
-        // A compression pointer (RFC 2782 forbids it here), a space, a line end in a label.
-        [0, 1, 0, 1, 0, 1, 0xc0, 12], [0, 1, 0, 1, 0, 1, 1, 32, 0], [0, 1, 0, 1, 0, 1, 1, 10, 0],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [], [0, 1, 0, 1, 0, 1], [0, 1, 0, 1, 0, 1, 3, 97], [0, 1, 0, 1, 0, 1, 1, 97], [0, 1, 0, 1, 0, 1, 0, 0],
+            // A compression pointer (RFC 2782 forbids it here), a space, a line end in a label.
+            [0, 1, 0, 1, 0, 1, 0xc0, 12], [0, 1, 0, 1, 0, 1, 1, 32, 0], [0, 1, 0, 1, 0, 1, 1, 10, 0],
+        ] as [[UInt8]])
     func refusesMalformedData(_ data: [UInt8]) {
         #expect(SRVRecord(data: data) == nil)
     }

@@ -33,7 +33,8 @@ import XMLSecurity
         for folder in ["", "accounts", account, account + "/outbox", account + "/trust"] {
             #expect(place.mode(folder) == 0o700, "\(folder)")
         }
-        let files = ["account.json", "root.pem", "key.pem", "certificate.pem", "trust/capicom.test.json"]
+        let files =
+            ["account.json", "root.pem", "key.pem", "certificate.pem", "trust/capicom.test.json"]
             + place.names(account + "/outbox").map { "outbox/" + $0 }
         #expect(files.count == 6)
         for file in files { #expect(place.mode(account + "/" + file) == 0o600, "\(file)") }

@@ -122,10 +122,11 @@ import XMLSecurity
             octets[index] ^= 0x01
             return octets
         }
-        let length = [
-            "message": good.message.count, "postmark": good.postmark?.count, "receipt": good.receipts[0].count,
-            "capicom": good.metadata[0].count, "scopio": good.metadata[1].count,
-        ][part].flatMap { $0 } ?? 0
+        let length =
+            [
+                "message": good.message.count, "postmark": good.postmark?.count, "receipt": good.receipts[0].count,
+                "capicom": good.metadata[0].count, "scopio": good.metadata[1].count,
+            ][part].flatMap { $0 } ?? 0
         let verifier = try EvidenceVerifier(rootsPEM: [capicom.root.pem, scopio.root.pem], now: now)
         for index in stride(from: 0, to: length, by: max(1, length / 60)) {
             var bundle = good

@@ -57,10 +57,12 @@ import Testing
 
     @Test func theEntryIsDurableBeforeAnythingIsSent() async throws {
         let (fixture, place, outbox) = (self, place, outbox)
-        let client = try place.client("alice@capicom.test", home, server: server { request in
-            #expect(place.names(outbox).count == 1)
-            return try fixture.good(request)
-        })
+        let client = try place.client(
+            "alice@capicom.test", home,
+            server: server { request in
+                #expect(place.names(outbox).count == 1)
+                return try fixture.good(request)
+            })
         _ = try await client.send(try draft())
     }
 
@@ -68,7 +70,9 @@ import Testing
         let fixture = self
         let attempts = Mutex(0)
         let server = server { request in
-            let attempt = attempts.withLock { $0 += 1; return $0 }
+            let attempt = attempts.withLock {
+                $0 += 1; return $0
+            }
             guard attempt > 1 else { throw Lost.reply }
             return try fixture.good(request)
         }
@@ -89,9 +93,11 @@ import Testing
 
     @Test func aFinalRefusalPutsTheMessageAside() async throws {
         let fixture = self
-        let client = try place.client("alice@capicom.test", home, server: server { _ in
-            throw SOAPFault(.unknownRecipient, "bob@scopio.test: there is no such mailbox")
-        })
+        let client = try place.client(
+            "alice@capicom.test", home,
+            server: server { _ in
+                throw SOAPFault(.unknownRecipient, "bob@scopio.test: there is no such mailbox")
+            })
         let error = await expect(.refused) { try await client.send(fixture.draft()) }
         #expect(error?.fault == "UnknownRecipient")
         #expect(error?.advice?.contains(refused) == true)
@@ -125,21 +131,23 @@ import Testing
         let (fixture, home) = (self, home)
         let evil = try TestDomain("capicom.test")
         let other = try TestDomain("scopio.test")
-        let client = try place.client("alice@capicom.test", home, server: server { request in
-            let all = request.message.message.to.map(\.address) + request.bcc
-            switch flaw {
-            case "another message": return try home.receipt(letter(), for: home.domain, postmark: nil, all, .accepted)
-            case "another domain":
-                return try other.receipt(request.message, for: home.domain, postmark: nil, all, .accepted)
-            case "a stranger's key":
-                return try evil.receipt(request.message, for: home.domain, postmark: nil, all, .accepted)
-            case "a recipient missing":
-                return try home.receipt(request.message, for: home.domain, postmark: nil, [all[0]], .accepted)
-            default:
-                let postmark = try home.postmark(request.message, to: [all[0]])
-                return try home.receipt(request.message, for: home.domain, postmark: postmark, all, .accepted)
-            }
-        })
+        let client = try place.client(
+            "alice@capicom.test", home,
+            server: server { request in
+                let all = request.message.message.to.map(\.address) + request.bcc
+                switch flaw {
+                case "another message": return try home.receipt(letter(), for: home.domain, postmark: nil, all, .accepted)
+                case "another domain":
+                    return try other.receipt(request.message, for: home.domain, postmark: nil, all, .accepted)
+                case "a stranger's key":
+                    return try evil.receipt(request.message, for: home.domain, postmark: nil, all, .accepted)
+                case "a recipient missing":
+                    return try home.receipt(request.message, for: home.domain, postmark: nil, [all[0]], .accepted)
+                default:
+                    let postmark = try home.postmark(request.message, to: [all[0]])
+                    return try home.receipt(request.message, for: home.domain, postmark: postmark, all, .accepted)
+                }
+            })
         await expect(.unacknowledged) { try await client.send(fixture.draft()) }
         #expect(try client.waiting().count == 1)
     }

@@ -20,7 +20,9 @@ import Testing
     }
 
     @Test func compressesOnceThePeerHasSaidThatItMay() async throws {
-        let server = try await TestTLSServer.start(tls: try scopio.serverContext()) { _ in .reply(200, [("Accept-Encoding", "br;q=1, gzip")]) }
+        let server = try await TestTLSServer.start(tls: try scopio.serverContext()) { _ in
+            .reply(200, [("Accept-Encoding", "br;q=1, gzip")])
+        }
         let call = HTTPCall(to: destination(server), body: text)
         _ = try await transport.send(call)
         let second = try await transport.send(call)
@@ -60,7 +62,9 @@ import Testing
 
     @Test func inflatesReplies() async throws {
         let packed = try GZip.compress(text)
-        let server = try await TestTLSServer.start(tls: try scopio.serverContext()) { _ in .reply(200, [("Content-Encoding", "gzip")], packed) }
+        let server = try await TestTLSServer.start(tls: try scopio.serverContext()) { _ in
+            .reply(200, [("Content-Encoding", "gzip")], packed)
+        }
         let reply = try await transport.send(HTTPCall(to: destination(server), maxReplyBytes: text.count))
         #expect(reply.body == text && server.requests[0].header("Accept-Encoding") == "gzip")
         await server.stop()
@@ -68,7 +72,8 @@ import Testing
 
     @Test func aGzipBombIsRefused() async throws {
         let bomb = try GZip.compress([UInt8](repeating: 0, count: 8 << 20))
-        let server = try await TestTLSServer.start(tls: try scopio.serverContext()) { _ in .reply(200, [("Content-Encoding", "gzip")], bomb) }
+        let server = try await TestTLSServer.start(tls: try scopio.serverContext()) { _ in .reply(200, [("Content-Encoding", "gzip")], bomb)
+        }
         let error = await #expect(throws: SOAPClientError.self) {
             try await transport.send(HTTPCall(to: destination(server), maxReplyBytes: 1 << 20))
         }
@@ -78,7 +83,8 @@ import Testing
 
     @Test(arguments: [("br", [1, 2, 3]), ("gzip", [1, 2, 3]), ("gzip, gzip", [])] as [(String, [UInt8])])
     func unreadableCodingsAreRefused(coding: String, body: [UInt8]) async throws {
-        let server = try await TestTLSServer.start(tls: try scopio.serverContext()) { _ in .reply(200, [("Content-Encoding", coding)], body) }
+        let server = try await TestTLSServer.start(tls: try scopio.serverContext()) { _ in .reply(200, [("Content-Encoding", coding)], body)
+        }
         let error = await #expect(throws: SOAPClientError.self) { try await transport.send(HTTPCall(to: destination(server))) }
         #expect(error?.code == .malformedReply)
         await server.stop()

@@ -10,6 +10,8 @@ import XMLCore
 
 /// The session-keeping caller against a service with real WS-Security.
 @Suite(.timeLimit(.minutes(1))) struct SecureCallerTests {
+    static let metadata = Array("<DomainMetadata xmlns=\"urn:wsemail:2\"></DomainMetadata>".utf8)
+
     let clock: ManualClock
     let identity: TestIdentity
     let service: TestService
@@ -37,7 +39,7 @@ import XMLCore
     }
 
     func peerCaller() throws -> SecureCaller {
-        try caller(.certificate(peer.signing, metadata: { Array("metadata".utf8) }))
+        try caller(.certificate(peer.signing, metadata: { Self.metadata }))
     }
 
     @discardableResult
@@ -71,7 +73,7 @@ import XMLCore
         let caller = try peerCaller()
         try await list(caller, operation: .deliver)
         #expect(service.operations == [.challenge, .issueToken, .deliver])
-        #expect(service.stapled == Array("metadata".utf8))
+        #expect(service.stapled == Self.metadata)
     }
 
     @Test func aWrongPasswordIsAVerifiedFaultThatIsNotRepeated() async throws {

@@ -5,9 +5,10 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 import SOAP
-@testable import SOAPClient
 import TestSupport
 import Testing
+
+@testable import SOAPClient
 
 /// The transport against real TLS servers.
 @Suite(.timeLimit(.minutes(1))) struct TLSTransportTests {

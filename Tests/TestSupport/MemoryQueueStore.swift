@@ -62,7 +62,9 @@ public final class MemoryQueueStore: QueueStore {
 
     public var settled: [Settled] { state.withLockedValue { $0.settled } }
     public var bounces: [Acceptance] { state.withLockedValue { $0.bounces } }
-    public var waiting: [QueueJob] { state.withLockedValue { state in state.entries.values.map { Self.seen($0) }.sorted { $0.id < $1.id } } }
+    public var waiting: [QueueJob] {
+        state.withLockedValue { state in state.entries.values.map { Self.seen($0) }.sorted { $0.id < $1.id } }
+    }
     /// Successful calls of `leaseDue` that leased something.
     public var leaseCalls: Int { state.withLockedValue { $0.leases } }
 

@@ -2,9 +2,9 @@ import Foundation
 import NIOConcurrencyHelpers
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// A real DNS server (dnsmasq) on a high port of 127.0.0.1, for as long as this object lives.
@@ -40,8 +40,9 @@ public final class TestDNS: Sendable {
     ///   - zones: answered here and nowhere else ("no such name" for the rest).
     ///   - ttl: seconds of all records.
     public init(_ records: [Record], zones: [String] = ["test"], ttl: Int = 60) throws {
-        guard let program = ["/usr/sbin/dnsmasq", "/usr/local/sbin/dnsmasq", "/usr/bin/dnsmasq"].first(
-            where: { FileManager.default.isExecutableFile(atPath: $0) })
+        guard
+            let program = ["/usr/sbin/dnsmasq", "/usr/local/sbin/dnsmasq", "/usr/bin/dnsmasq"].first(
+                where: { FileManager.default.isExecutableFile(atPath: $0) })
         else { throw Failure(description: "dnsmasq is not installed (apt install dnsmasq-base)") }
         var lastLog = ""
         for _ in 0..<5 {

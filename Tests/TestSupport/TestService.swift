@@ -47,7 +47,9 @@ public final class TestService: HTTPTransport, CredentialResolver, SequenceStore
     // MARK: For tests
 
     public func addUser(_ address: Address, password: String) { state.withLockedValue { $0.passwords[address] = password } }
-    public func trust(_ certificate: MailCertificate, as principal: Principal) { state.withLockedValue { $0.principals[certificate] = principal } }
+    public func trust(_ certificate: MailCertificate, as principal: Principal) {
+        state.withLockedValue { $0.principals[certificate] = principal }
+    }
     public func know(_ certificate: MailCertificate) { state.withLockedValue { $0.knownCertificates.append(certificate) } }
     public func forgetCertificates() { state.withLockedValue { $0.knownCertificates = [] } }
     public func forgetSessions() { state.withLockedValue { $0.sessions = [:] } }

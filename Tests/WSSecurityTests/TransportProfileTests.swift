@@ -93,7 +93,7 @@ import XMLSecurity
         #expect(request.principal == .anonymous && request.operation == .challenge && request.messageID == nil)
         let list = IncomingEnvelopeText.bare("<w:List xmlns:w=\"urn:wsemail:2\"/>")
         #expect(try await fixture.refusal(list) == .failedAuthentication)
-        let call = try fixture.protect(.metadata, .none)
+        let call = try fixture.protect(.challenge, .none)
         let answered = try await fixture.verify(call.bytes)
         _ = try await fixture.check(try fixture.reply(to: answered), for: call)
     }

@@ -44,22 +44,24 @@ let samples = [
     FuzzTargets.sample.bytes,
     Array("<?xml version='1.0'?><p:a xmlns:p='urn:p' b = '1 &lt;\t2'><![CDATA[<&>]]><c xmlns='urn:c' p:d=''/>é&#xD;</p:a>".utf8),
 ]
-// The input at hand, for the report of a trap.
-let crashFile = FileManager.default.temporaryDirectory.appending(path: "xmlfuzz-input-\(seed)").path
+let file = FileManager.default.temporaryDirectory.appending(path: "xmlfuzz-input-\(seed)")
+try Data().write(to: file)
+let input = try FileHandle(forWritingTo: file)
 let end = Date().addingTimeInterval(TimeInterval(seconds))
 var count = 0
-print("seed \(seed); after a trap its input is in \(crashFile)")
+print("seed \(seed); after a trap its input is in \(file.path)")
 while Date() < end {
     for sample in samples {
         var bytes = sample
         for _ in 0..<8 {
             mutator.mutate(&bytes)
-            FileManager.default.createFile(atPath: crashFile, contents: Data(bytes))
+            try input.truncate(atOffset: 0)
+            try input.write(contentsOf: bytes)
             FuzzTargets.parse(bytes)
             FuzzTargets.verify(bytes)
             count += 1
         }
     }
 }
-try? FileManager.default.removeItem(atPath: crashFile)
+try FileManager.default.removeItem(at: file)
 print("\(count) inputs, nothing found")

@@ -12,7 +12,7 @@ extension DeliveryAgent {
             return finished(destination)
         }
         let live = jobs.filter { now < $0.job.expires }
-        for job in jobs where now >= job.job.expires { await expire(job) }
+        await expire(jobs.filter { now >= $0.job.expires })
         let limits = configuration.batch.within(await peer.limits(of: destination))
         var batches = ArraySlice(BatchPlanner.batches(live, limits: limits))
         var leasedAt = now

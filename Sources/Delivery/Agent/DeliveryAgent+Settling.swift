@@ -70,10 +70,9 @@ extension DeliveryAgent {
         }
     }
 
-    func expire(_ jobs: [LeasedJob], _ destination: MailDomain) async {
+    func expire(_ jobs: [LeasedJob]) async {
         var failure: DeliveryError?
         for job in jobs { failure = await expire(job, unreachable: failure) }
-        finished(destination)
     }
 
     /// A job whose time is over: what the peer knows decides (design §4). Unreachable is "unknown", never "bounced".

@@ -154,8 +154,11 @@ public actor DeliveryAgent: Service {
             if jobs.isEmpty { return }
             for (destination, jobs) in Self.grouped(jobs) {
                 // Asking for the status may exceed the destination's share: few, cheap, and their time is over.
-                _ = limiter.start(destination)
-                group.addTask { await self.expire(jobs, destination) }
+                let hasPlace = limiter.start(destination)
+                group.addTask {
+                    await self.expire(jobs)
+                    if hasPlace { await self.finished(destination) }
+                }
             }
         }
     }

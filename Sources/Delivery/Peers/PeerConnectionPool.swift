@@ -44,7 +44,7 @@ public actor PeerConnectionPool {
     ) async throws(DeliveryError) -> VerifiedReply {
         let destination = try await locator.destination(of: domain, now: clock())
         let caller = try await begin(domain)
-        defer { entries[domain]?.running -= 1 }
+        defer { end(domain, caller) }
         do {
             return try await caller.call(operation, at: destination, options: options, payload: payload)
         } catch {
@@ -56,7 +56,7 @@ public actor PeerConnectionPool {
     public func probe(_ domain: MailDomain) async throws(DeliveryError) {
         let destination = try await locator.destination(of: domain, now: clock())
         let caller = try await begin(domain)
-        defer { entries[domain]?.running -= 1 }
+        defer { end(domain, caller) }
         do {
             try await caller.open(at: destination)
         } catch {
@@ -81,6 +81,11 @@ public actor PeerConnectionPool {
         entry.running += 1
         entries[domain] = entry
         return entry.caller
+    }
+
+    private func end(_ domain: MailDomain, _ caller: SecureCaller) {
+        // It may have been dropped, and another one taken its place.
+        if entries[domain]?.caller === caller { entries[domain]?.running -= 1 }
     }
 
     private func oldestIdle() -> MailDomain? {

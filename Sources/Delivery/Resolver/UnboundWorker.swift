@@ -2,11 +2,11 @@ import CUnbound
 import Foundation
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #elseif canImport(Darwin)
-import Darwin
+    import Darwin
 #endif
 
 /// What runs on the resolver's thread: the libunbound context and the questions it works on.

@@ -81,18 +81,20 @@ public struct EvidenceVerifier: Sendable {
                 report.findings.append(
                     .init("Metadata of \(domain)", true, "signed by \(domain) under a root that you trust"))
             } catch {
-                report.findings.append(.init("Metadata", false, Self.words(error, bundle)))
+                report.findings.append(.init("Metadata", false, words(error, bundle)))
             }
         }
         return domains
     }
 
-    private static func words(_ error: IdentityError, _ bundle: EvidenceBundle) -> String {
+    /// Says which root would be needed, without believing it for being in the bundle.
+    private func words(_ error: IdentityError, _ bundle: EvidenceBundle) -> String {
         guard error.code == .noAnchor || error.code == .untrusted else { return error.reason }
-        let roots = bundle.certificates.map { Fingerprint(of: $0).description }
-        guard !roots.isEmpty else { return error.reason }
-        return "\(error.reason); the exporter believed \(roots.joined(separator: ", ")): get such a root from somebody you "
-            + "trust, and name it with --roots"
+        let believed = Set(anchors.map(\.fingerprint))
+        let missing = bundle.certificates.map { Fingerprint(of: $0) }.filter { !believed.contains($0) }
+        guard !missing.isEmpty else { return error.reason }
+        return "\(error.reason). The exporter believed the root \(missing.map(\.description).joined(separator: ", ")): "
+            + "get it from somebody you trust, compare, and add it to --roots"
     }
 
     // MARK: Receipts

@@ -46,7 +46,7 @@ extension MailClient {
         for (index, entry) in entries.enumerated() {
             do throws(MailClientError) {
                 report.sent.append(try await deliver(entry))
-            } catch where error.code == .refused && !error.isTransient {
+            } catch  where error.code == .refused && !error.isTransient {
                 let path = try outbox.refuse(entry, reason: error.reason)
                 report.refused.append(OutboxReport.Refusal(entry: entry, error: error, path: path))
             } catch {
@@ -61,7 +61,7 @@ extension MailClient {
     private func submit(_ entry: OutboxEntry) async throws(MailClientError) -> SentMessage {
         do throws(MailClientError) {
             return try await deliver(entry)
-        } catch where error.code == .refused && !error.isTransient {
+        } catch  where error.code == .refused && !error.isTransient {
             let path = try outbox.refuse(entry, reason: error.reason)
             let advice = [error.advice, "The message was not sent; its text is kept in \(path)."].compactMap { $0 }
             throw MailClientError(

@@ -44,8 +44,10 @@ struct Outbox: Sendable {
         var created: Date
         var bcc: [Address]
         var octets: Data
-        /// Why the server refused it; only in `refused/`.
+        /// Only in `refused/`, for the person to read: why, and what was written.
         var refusal: String?
+        var subject: String?
+        var text: String?
     }
 
     /// Keeps the entry. When this returns it survives a crash.
@@ -67,7 +69,9 @@ struct Outbox: Sendable {
         let aside = refused + "/" + Self.fileName(entry.id)
         try StoredJSON.write(
             Stored(
-                created: entry.created, bcc: entry.bcc, octets: Data(entry.message.octets), refusal: reason), to: aside)
+                created: entry.created, bcc: entry.bcc, octets: Data(entry.message.octets), refusal: reason,
+                subject: entry.message.message.subject, text: entry.message.message.text),
+            to: aside)
         try remove(entry.id)
         for name in try SystemFiles.names(in: refused).dropLast(Self.keptRefusals) where name != Self.fileName(entry.id) {
             try SystemFiles.remove(refused + "/" + name)

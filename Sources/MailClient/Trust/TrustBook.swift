@@ -70,7 +70,7 @@ final class TrustBook: DomainKeyResolver, Sendable {
         do {
             return try await server.call(
                 .metadata, MetadataOperation.Request(domain: domain), reply: MetadataOperation.Response.self)
-        } catch where error.code == .noSuchMessage {
+        } catch  where error.code == .noSuchMessage {
             throw IdentityError(.untrusted, "your server knows nothing of \(domain)")
         } catch {
             throw MailClientError(

@@ -45,7 +45,7 @@ final class ContentCoding: Sendable {
         }
         do {
             return try GZip.decompress(body, limit: limit)
-        } catch where error.code == .limitExceeded {
+        } catch  where error.code == .limitExceeded {
             throw SOAPClientError(.replyTooLarge, "the inflated reply is longer than \(limit) bytes")
         } catch {
             throw SOAPClientError(.malformedReply, "gzip: \(error.reason)")

@@ -43,7 +43,7 @@ public struct SecurityPolicy: Sendable {
             .enroll: Rule([.session, .username], by: [.user]),
             .changePassword: Rule([.session, .username], by: [.user]),
             .deliver: peer, .peerStatus: peer,
-            .challenge: open, .metadata: open,
+            .challenge: open, .metadata: user,
             .issueToken: Rule([.username, .x509], by: [.user, .peer], addressingSigned: true),
             .renewToken: Rule([.session], by: [.user, .peer]),
             .cancelToken: Rule([.session], by: [.user, .peer]),

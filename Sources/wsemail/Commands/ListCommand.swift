@@ -132,8 +132,10 @@ struct ListCommand: MailboxCommand {
         for header in headers {
             let people = isSent ? header.to.map(\.unicode).joined(separator: ", ") : header.from.unicode
             let isNew = !isSent && !header.flags.contains("seen")
-            let cells = [String(header.uid), MailText.flags(isSent ? header.flags.union(["seen"]) : header.flags),
-                MailText.date(header.date), people, header.subject]
+            let cells = [
+                String(header.uid), MailText.flags(isSent ? header.flags.union(["seen"]) : header.flags),
+                MailText.date(header.date), people, header.subject,
+            ]
             table.append(cells.map { isNew ? TextTable.Cell($0, .bold) : TextTable.Cell($0) })
         }
         screen.table(table)

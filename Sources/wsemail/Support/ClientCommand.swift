@@ -50,6 +50,7 @@ extension MailboxCommand {
     func withClient<T>(_ screen: Screen, _ body: (MailClient) async throws -> T) async throws -> T {
         try await withRuntime { runtime in
             let client = try runtime.client(Accounts.choose(runtime.folder, account.address))
+            KeyExpiry.warn(client.account, screen)
             try await OutboxRetry.run(client, screen)
             return try await body(client)
         }
@@ -67,6 +68,20 @@ enum Accounts {
         throw MailClientError(
             .noAccount, "there are several accounts and none is the default",
             advice: "Name one with --account, or choose: wsemail account default ADDRESS")
+    }
+}
+
+/// A key that ends soon is renewed while it still opens sessions.
+enum KeyExpiry {
+    private static let notice: TimeInterval = 30 * 86_400
+
+    static func warn(_ account: ClientAccount, _ screen: Screen) {
+        guard let certificate = account.identity?.certificate else { return }
+        let left = certificate.notAfter.timeIntervalSinceNow
+        guard left < notice else { return }
+        screen.warning(
+            "your key \(left < 0 ? "has expired" : "expires on \(MailText.date(certificate.notAfter))"); enrol a new one: "
+                + "wsemail account add \(account.address) --renew")
     }
 }
 

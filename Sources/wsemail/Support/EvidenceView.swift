@@ -11,6 +11,9 @@ struct EvidenceView {
 
     var text: String {
         var lines: [String] = []
+        if !report.isVerified {
+            lines += [style("NOT VERIFIED: do not rely on what follows.", .red, .bold), ""]
+        }
         if let message = report.message?.message {
             lines.append(field("From", MailText.mailbox(message.from)))
             lines.append(field("To", MailText.mailboxes(message.to + message.cc)))
@@ -44,7 +47,7 @@ struct EvidenceView {
     }
 
     private func field(_ name: String, _ value: String) -> String {
-        style((name + ":").padding(toLength: 9, withPad: " ", startingAt: 0), .bold) + value
+        style((name.isEmpty ? "" : name + ":").padding(toLength: 9, withPad: " ", startingAt: 0), .bold) + value
     }
 }
 

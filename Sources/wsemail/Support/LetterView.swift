@@ -46,7 +46,7 @@ struct LetterView {
     }
 
     private func field(_ name: String, _ value: String) -> String {
-        style((name + ":").padding(toLength: 9, withPad: " ", startingAt: 0), .bold) + value
+        style((name.isEmpty ? "" : name + ":").padding(toLength: 9, withPad: " ", startingAt: 0), .bold) + value
     }
 
     private func extras(_ message: Message) -> [String] {

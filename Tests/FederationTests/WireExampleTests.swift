@@ -1,0 +1,112 @@
+import Foundation
+import Identity
+import MailModel
+import NIOConcurrencyHelpers
+import SOAP
+import SOAPClient
+import TestSupport
+import Testing
+import WSSecurity
+import XMLCore
+import XMLSecurity
+
+@testable import MailServer
+
+/// Passes calls on and remembers their bodies.
+private final class RecordingTransport: HTTPTransport {
+    private let inner = TLSTransport()
+    private let log = NIOLockedValueBox<[(request: [UInt8], reply: [UInt8])]>([])
+
+    var traffic: ByteTraffic { inner.traffic }
+    var last: (request: [UInt8], reply: [UInt8]) { log.withLockedValue { $0.last ?? ([], []) } }
+
+    func send(_ call: HTTPCall) async throws(SOAPClientError) -> HTTPReply {
+        let reply = try await inner.send(call)
+        log.withLockedValue { $0.append((call.body, reply.body)) }
+        return reply
+    }
+
+    func shutDown() async { await inner.shutDown() }
+}
+
+/// docs/examples holds recorded traffic. It is recorded anew by running this test with WSEMAIL_RECORD=1.
+@Suite struct WireExampleTests {
+    private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appendingPathComponent("../../docs/examples").standardized.path
+
+    @Test func examplesInTheDocumentationAreWhatIsReallySent() async throws {
+        let two = try await TwoDomains.start()
+        let transport = RecordingTransport()
+        let (alice, bob) = (try two.capicom.address("alice"), try two.scopio.address("bob"))
+        func caller(_ domain: TestDomain, _ credentials: CallerCredentials) throws -> (SecureCaller, HTTPDestination) {
+            let trust = TrustStore([try TrustAnchor(domain.root, scope: .domain(domain.domain))])
+            return (
+                SecureCaller(
+                    domain: domain.domain, credentials: credentials, transport: transport, trust: AnchoredReplyTrust(trust),
+                    clock: { Date() }),
+                HTTPDestination(
+                    name: domain.domain.ascii, endpoints: [.init(address: "127.0.0.1", port: domain.port)],
+                    roots: .certificates([domain.root.der]))
+            )
+        }
+        var examples: [String: [UInt8]] = [:]
+        let (user, home) = try caller(two.capicom, .password(alice, TestDomain.password))
+        let message = try SealedMessage(
+            Message(
+                id: .random(), from: Mailbox(alice, name: "Alice"), to: [Mailbox(bob)], subject: "Testing...", date: Date(),
+                text: "This is a test message!"))
+        let send = SendOperation.Request(message: message)
+        _ = try await user.call(.send, at: home) { try send.write(into: &$0) }
+        (examples["send-request"], examples["send-reply"]) = transport.last
+        let list = ListOperation.Request(folder: "Sent")
+        _ = try await user.call(.list, at: home) { try list.write(into: &$0) }
+        (examples["list-request"], examples["list-reply"]) = transport.last
+        let unknown = RetrieveOperation.Request(messageID: .random())
+        _ = try? await user.call(.retrieve, at: home) { try unknown.write(into: &$0) }
+        examples["fault-reply"] = transport.last.reply
+
+        // capicom.test's server hands a message to scopio.test's.
+        let core = two.capicom.server.core
+        let publisher = MetadataPublisher(
+            configuration: two.capicom.configuration, keys: core.keys, store: core.store, clock: { Date() })
+        let (peer, destination) = try caller(
+            two.scopio, .certificate(core.keys.signing, metadata: { try await publisher.octets() }))
+        let other = try SealedMessage(
+            Message(
+                id: .random(), from: Mailbox(alice), to: [Mailbox(bob)], subject: "Testing...", date: Date(),
+                text: "This is a test message!"))
+        let postmark = try Postmark(
+            message: other, signer: core.signer, destination: two.scopio.domain, recipients: [bob], sender: alice,
+            method: .password, time: Date()
+        ).sealed(by: core.signer)
+        let deliver = DeliverOperation.Request(items: [.init(message: other.octets, postmark: postmark)])
+        let reply = try await peer.call(.deliver, at: destination) { try deliver.write(into: &$0) }
+        (examples["deliver-request"], examples["deliver-reply"]) = transport.last
+        guard case .receipt = try DeliverOperation.Response.parse(reply.payload).results.first else {
+            Issue.record("the example was not delivered")
+            return
+        }
+        try compare(examples)
+        await user.close()
+        await peer.close()
+        await transport.shutDown()
+        try await two.remove()
+    }
+
+    /// Ids, digests and times differ from run to run; elements and their order do not.
+    private func compare(_ examples: [String: [UInt8]]) throws {
+        let isRecording = ProcessInfo.processInfo.environment["WSEMAIL_RECORD"] != nil
+        if isRecording { try FileManager.default.createDirectory(atPath: Self.folder, withIntermediateDirectories: true) }
+        for (name, bytes) in examples {
+            let path = "\(Self.folder)/\(name).xml"
+            if isRecording { try Data(bytes).write(to: URL(fileURLWithPath: path)) }
+            let recorded = try XMLDocument.parse(Array(try Data(contentsOf: URL(fileURLWithPath: path))))
+            #expect(outline(recorded.root) == outline(try XMLDocument.parse(bytes).root), "docs/examples/\(name).xml is out of date")
+        }
+    }
+
+    private func outline(_ element: XMLElement) -> String {
+        "<\(element.localName)" + element.attributes.map(\.name.localName).sorted().map { " \($0)" }.joined() + ">"
+            + element.children.map(outline).joined() + "</>"
+    }
+}
