@@ -17,11 +17,13 @@ let package = Package(
                 .product(name: "XMLSecurity", package: "wsemail"),
                 .product(name: "Crypto", package: "swift-crypto"),
             ]),
-        // Mutations from a seed: anywhere, and the same each time.
         .executableTarget(name: "xmlfuzz", dependencies: ["FuzzTargets"]),
-        // Guided by coverage: swift build -c release --product xmlfuzz-guided -Xswiftc -sanitize=fuzzer
-        .executableTarget(
-            name: "xmlfuzz-guided", dependencies: ["FuzzTargets"],
-            swiftSettings: [.unsafeFlags(["-parse-as-library"])]),
     ]
 )
+
+// Links only with libFuzzer.
+if Context.environment["WSEMAIL_LIBFUZZER"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "xmlfuzz-guided", dependencies: ["FuzzTargets"], swiftSettings: [.unsafeFlags(["-parse-as-library"])]))
+}

@@ -61,6 +61,23 @@ extension XMLElement {
     }
 }
 
+extension XMLElement {
+    /// Refuses attributes that the schema does not name, and text beside the children: both would be signed and stored, but
+    /// never shown.
+    func allowOnlyElements(attributes names: Set<String> = []) throws(MailModelError) {
+        try allowOnly(attributes: names)
+        guard textBytes.allSatisfy({ $0 == 0x20 || $0 == 0x0A || $0 == 0x0D || $0 == 0x09 }) else {
+            throw MailModelError(.malformed, "\(localName) may not contain text")
+        }
+    }
+
+    func allowOnly(attributes names: Set<String>) throws(MailModelError) {
+        for (name, _) in attributes where !(name.namespace.isEmpty && names.contains(name.localName)) {
+            throw MailModelError(.malformed, "\(localName) may not have the attribute \(name.localName)")
+        }
+    }
+}
+
 func mailModel<T>(_ body: () throws(XMLError) -> T) throws(MailModelError) -> T {
     do { return try body() } catch { throw MailModelError(.malformed, error.reason) }
 }

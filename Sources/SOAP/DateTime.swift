@@ -35,7 +35,8 @@ public enum DateTime {
     }
 
     /// Accepts `Z`, `±hh:mm`, any fraction (nanoseconds kept to the precision of `Date`), surrounding white space.
-    /// Nil for a value without zone, out of range, or with anything else in it.
+    /// Nil for a value without zone, out of range, or with anything else in it; and for one that its zone carries out of the
+    /// years 1 to 9999, which `format` could not write.
     public static func parse(_ text: String) -> Date? {
         var scanner = Scanner(bytes: trimmed(text))
         guard let year = scanner.digits(4), scanner.take("-"), let month = scanner.digits(2), scanner.take("-"),
@@ -53,8 +54,12 @@ public enum DateTime {
         guard let offset = scanner.zone(), scanner.isAtEnd else { return nil }
         let days = days(year: year, month: month, day: day)
         let seconds = days * 86_400 + Int64(hour * 3600 + minute * 60 + second - offset)
+        guard (earliest...latest).contains(seconds) else { return nil }
         return Date(timeIntervalSince1970: Double(seconds) + fraction)
     }
+
+    private static let earliest = days(year: 1, month: 1, day: 1) * 86_400
+    private static let latest = days(year: 9999, month: 12, day: 31) * 86_400 + 86_399
 
     private struct Scanner {
         var bytes: ArraySlice<UInt8>

@@ -194,6 +194,7 @@ public enum Schema {
           <xs:complexType name="RetrieveType">
             <xs:sequence>
               <xs:element name="Id" type="w:MessageIdType"/>
+              <xs:element name="In" type="xs:string" minOccurs="0"/>
               <xs:element name="WithReceipt" type="xs:boolean" minOccurs="0"/>
             </xs:sequence>
           </xs:complexType>
@@ -212,7 +213,11 @@ public enum Schema {
 
           <!-- Delete, Mark, Move -->
           <xs:complexType name="DeleteType">
-            <xs:sequence><xs:element name="Id" type="w:MessageIdType" maxOccurs="unbounded"/></xs:sequence>
+            <xs:sequence>
+              <xs:element name="Id" type="w:MessageIdType" maxOccurs="unbounded"/>
+              <!-- only entries of this folder -->
+              <xs:element name="In" type="xs:string" minOccurs="0"/>
+            </xs:sequence>
           </xs:complexType>
           <xs:complexType name="CountResponseType">
             <xs:sequence><xs:element name="Count" type="xs:unsignedInt"/></xs:sequence>
@@ -222,6 +227,8 @@ public enum Schema {
           <xs:complexType name="MarkType">
             <xs:sequence>
               <xs:element name="Id" type="w:MessageIdType" maxOccurs="unbounded"/>
+              <!-- only entries of this folder -->
+              <xs:element name="In" type="xs:string" minOccurs="0"/>
               <xs:element name="Add" type="xs:string" minOccurs="0"/>
               <xs:element name="Remove" type="xs:string" minOccurs="0"/>
             </xs:sequence>

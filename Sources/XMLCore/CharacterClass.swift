@@ -99,11 +99,11 @@ extension ByteView {
         return count
     }
 
-    /// The first of `quote`, "<", "&", tab, LF, CR at or after `index`, or the end.
+    /// The first of `quote`, the double quote, "<", "&", tab, LF, CR at or after `index`, or the end.
     @inline(__always)
     func nextValueStop(from index: Int, quote: UInt8) -> Int {
-        // tab, LF, CR, "&", "<"
-        let stops = (0x1000_0040_0000_2600 as UInt64) | 1 << UInt64(quote & 63)
+        // tab, LF, CR, double quote, "&", "<"
+        let stops = (0x1000_0044_0000_2600 as UInt64) | 1 << UInt64(quote & 63)
         var index = index
         while index < count {
             let byte = self[index]

@@ -10,7 +10,7 @@ public struct XMLLimits: Sendable, Hashable {
     public var maxAttributesPerElement: Int
     /// Namespace declarations on one element. At most 65,535.
     public var maxNamespacesPerElement: Int
-    /// Namespace declarations in scope at one element: look-ups cost this much at worst.
+    /// Namespace declarations in scope at one element: look-ups cost this much at worst. At most 65,534.
     public var maxNamespacesInScope: Int
     /// Bytes of a qualified name, prefix and colon counted. At most 65,535.
     public var maxNameLength: Int
@@ -32,7 +32,7 @@ public struct XMLLimits: Sendable, Hashable {
         self.maxElements = maxElements
         self.maxAttributesPerElement = min(maxAttributesPerElement, Int(UInt16.max))
         self.maxNamespacesPerElement = min(maxNamespacesPerElement, Int(UInt16.max))
-        self.maxNamespacesInScope = maxNamespacesInScope
+        self.maxNamespacesInScope = min(maxNamespacesInScope, Int(UInt16.max) - 1)
         self.maxNameLength = min(maxNameLength, Int(UInt16.max))
         self.maxAttributeLength = maxAttributeLength
         self.maxReferences = maxReferences

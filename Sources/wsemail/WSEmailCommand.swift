@@ -13,8 +13,9 @@ struct WSEmailCommand: AsyncParsableCommand {
               wsemail list
               wsemail read 1
 
-            Every command takes --json for scripts. Exit status: 0 done, 1 failed, 2 a signature or proof does not verify,
-            3 the server was not reached, 64 wrong usage.
+            Every command takes --json for scripts. Exit status: 0 done, 1 failed, 2 a
+            signature or proof does not verify, 3 the server was not reached, 64 wrong
+            usage.
             """,
         version: "2.0",
         subcommands: [

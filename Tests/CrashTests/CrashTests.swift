@@ -1,7 +1,6 @@
 import Foundation
 import Identity
 import MailModel
-import Synchronization
 import Testing
 import XMLTestSupport
 
@@ -60,12 +59,12 @@ import XMLTestSupport
 
     private static func sendWhileKilling(_ users: [MailUser], _ two: TwoProcesses, _ ledger: Ledger) async throws -> Killed {
         let addresses = users.map(\.address)
-        let isOver = Atomic(false)
+        let isOver = Flag()
         return try await withThrowingTaskGroup(of: Killed.self) { group in
             for (index, user) in users.enumerated() {
                 group.addTask {
                     var random = SeededGenerator(seed: seed &+ UInt64(100 + index))
-                    while !isOver.load(ordering: .acquiring) {
+                    while !isOver.isSet {
                         await write(user, to: addresses, two.keys, ledger, &random)
                     }
                     return Killed()
@@ -80,7 +79,7 @@ import XMLTestSupport
                 }
                 return try await killers.reduce(Killed(), +)
             }
-            isOver.store(true, ordering: .releasing)
+            isOver.set()
             return try await group.reduce(killed, +)
         }
     }

@@ -2,7 +2,6 @@ import Foundation
 import Identity
 import MailModel
 import MailStore
-import Synchronization
 import Testing
 
 @testable import MailServer
@@ -18,11 +17,11 @@ import Testing
             let ledger = Ledger()
             let users = try [MailUser("alice", of: two.capicom.site), MailUser("bob", of: two.scopio.site)]
             let others = try [two.scopio.site.address("dave"), two.capicom.site.address("carol")]
-            let isOver = Atomic(false)
+            let isOver = Flag()
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for user in users {
                     group.addTask {
-                        while !isOver.load(ordering: .acquiring) {
+                        while !isOver.isSet {
                             let letter = try Letter(from: user.address, to: others)
                             ledger.begin(letter)
                             try await user.deliver(letter, keys: two.keys, ledger: ledger)
@@ -42,7 +41,7 @@ import Testing
                     try server.restart()
                     try await server.untilReady()
                 }
-                isOver.store(true, ordering: .releasing)
+                isOver.set()
                 try await group.waitForAll()
             }
             for user in users {

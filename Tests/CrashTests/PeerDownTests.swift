@@ -68,7 +68,7 @@ import Testing
         }
 
         /// The letter stands in the author's status with this state, and the queue is empty.
-        func expect(_ letter: Letter, _ state: MailStore.RecipientState) async throws {
+        func expect(_ letter: Letter, _ state: StoredState) async throws {
             #expect(try await capicom.status(of: letter, reaching: state) == [state])
             #expect(try await capicom.store.jobs(destination: nil, after: nil, limit: 2, now: clock.now).isEmpty)
         }

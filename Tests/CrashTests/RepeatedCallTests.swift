@@ -109,11 +109,11 @@ import Testing
         let two = try await LocalTwo.start()
         let ledger = Ledger()
         let network = Mutex<BadNetwork?>(nil)
-        let alice = try MailUser("alice", of: two.capicom.site) { inner in
+        let alice = try MailUser("alice", of: two.capicom.site, wrap: { inner in
             let bad = BadNetwork(inner, .send, tricks: tricks)
             network.withLock { $0 = bad }
             return bad
-        }
+        })
         for letter in try letters(4, two, ledger) {
             try await alice.deliver(letter, keys: two.keys, ledger: ledger)
             #expect(try await two.capicom.status(of: letter, reaching: .delivered) == [.delivered, .delivered])
@@ -127,7 +127,7 @@ import Testing
     @Test func aCallThatIsOvertakenByTheNextIsServedToo() async throws {
         let two = try await LocalTwo.start()
         let ledger = Ledger()
-        let alice = try MailUser("alice", of: two.capicom.site) { BadNetwork($0, .send, tricks: [.overtake, .overtake]) }
+        let alice = try MailUser("alice", of: two.capicom.site, wrap: { BadNetwork($0, .send, tricks: [.overtake, .overtake]) })
         _ = try await alice.list()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for letter in try letters(3, two, ledger) {

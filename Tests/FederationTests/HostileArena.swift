@@ -39,7 +39,7 @@ final class SessionPen: Sendable {
 
 /// One real server over TLS, two of its users, and their keys and sessions in the attacker's hands.
 final class HostileArena: Sendable {
-    static let bodyLimit = 1 << 20
+    static let bodyLimit = 3 << 19
 
     let dns: TestDNS
     let home: TestDomain
@@ -56,7 +56,7 @@ final class HostileArena: Sendable {
         dns = try TestDNS([])
         home = try await TestDomain.start("capicom.test", port: try freePort(), dns: dns, users: ["alice", "carol", "dave"]) {
             $0.maxBodyBytes = HostileArena.bodyLimit
-            $0.maxMessageBytes = HostileArena.bodyLimit / 2
+            $0.maxMessageBytes = 1 << 19
             $0.loginFailures = 50
         }
         alice = try TestUser("alice", of: home)

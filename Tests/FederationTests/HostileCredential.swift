@@ -211,7 +211,7 @@ enum HostileCredential {
             shot.session = pen
             return shot
         },
-        Attack("a stranger asks whom this server knows", .forbidden) { arena in
+        Attack("a stranger asks whom this server knows", .failedAuthentication) { arena in
             let call = Forge(
                 to: arena.service, action: MailOperation.metadata.action,
                 payload: "<w:Metadata><w:Domain>scopio.test</w:Domain></w:Metadata>")

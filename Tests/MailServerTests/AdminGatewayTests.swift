@@ -53,9 +53,7 @@ struct AdminGatewayTests {
         ) { await service.perform($0, by: $1) }
         try await withThrowingTaskGroup { tasks in
             tasks.addTask { try await socket.run() }
-            for _ in 0..<500 where try SocketFile.state(of: bench.configuration.adminSocketPath) != .answering {
-                try await Task.sleep(for: .milliseconds(10))
-            }
+            try await waitForSocket(bench.configuration.adminSocketPath)
             let gateway = gateway(bench.configuration)
             let added = await gateway.perform(AdminRequest(.userAdd, [.address: "alice"], secret: "correct horse"))
             #expect(added.ok)

@@ -17,9 +17,7 @@ struct AdminSocketTests {
         let socket = Self.socket(path, limits)
         try await withThrowingTaskGroup { tasks in
             tasks.addTask { try await socket.run() }
-            for _ in 0..<500 where try SocketFile.state(of: path) != .answering {
-                try await Task.sleep(for: .milliseconds(10))
-            }
+            try await waitForSocket(path)
             try await body(folder, path)
             tasks.cancelAll()
             do { while try await tasks.next() != nil {} } catch is CancellationError {}
@@ -137,7 +135,8 @@ struct AdminSocketTests {
             #expect(try await talk(path, ping).contains("too many"))
             for descriptor in held { close(descriptor) }
             var answer = ""
-            for _ in 0..<200 where !answer.contains("ping") {
+            for _ in 0..<200 {
+                if answer.contains("ping") { break }
                 try await Task.sleep(for: .milliseconds(10))
                 answer = try await talk(path, ping, halfClose: true)
             }

@@ -109,3 +109,12 @@ struct AdminRecordingHandler: LogHandler {
 func blocking<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
     try await NIOThreadPool.singleton.runIfActive(body)
 }
+
+/// Waits until a server listens at `path`.
+func waitForSocket(_ path: String) async throws {
+    for _ in 0..<500 {
+        if try SocketFile.state(of: path) == .answering { return }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+    Issue.record("nobody listens at \(path)")
+}

@@ -43,10 +43,11 @@ struct AdminUserTests {
     @Test func aNewPasswordEndsSessionsAndTellsTheServer() async throws {
         let bench = try AdminBench()
         await bench.addUser("alice")
+        let credential = try #require(try await bench.store.credential(of: try Address("alice@capicom.test")))
         try await bench.store.insertSession(
             SessionRecord(
                 id: "s1", principal: "alice@capicom.test", kind: .user, sealedSecret: [1], created: AdminBench.now,
-                expires: AdminBench.now.addingTimeInterval(60)))
+                expires: AdminBench.now.addingTimeInterval(60), credentialGeneration: credential.generation))
         let reply = await bench.perform(.userPassword, [.address: "alice"], secret: "another horse")
         #expect(reply.details["sessions_ended_count"] == "1")
         #expect(bench.events.all == ["ended s1"])

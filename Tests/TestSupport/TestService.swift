@@ -113,7 +113,7 @@ public final class TestService: HTTPTransport, CredentialResolver, SequenceStore
     ) throws -> [UInt8] {
         switch request.operation {
         case .challenge:
-            let challenge = try state.withLockedValue { try $0.challenges.issue(now: now).challenge }
+            let challenge = state.withLockedValue { $0.challenges.issue(now: now).challenge }
             return try protector.reply(to: request, now: now) { writer in
                 writer.start(Tags.w("ChallengeResponse"))
                 writer.element(Tags.w("Challenge"), Base64.encodeToString(challenge))

@@ -18,6 +18,7 @@ extension XMLElement {
         ("<!-- x --><a><!-- y -->1<!-- z -->2</a>\n", "<a>12</a>"),
         ("<a c='1' b='2'/>", "<a b=\"2\" c=\"1\"></a>"), ("<a\n b = \"1\"/>", "<a b=\"1\"></a>"),
         ("<a b='\"&lt;&gt;>&apos;&#39;'/>", "<a b=\"&quot;&lt;>>''\"></a>"),
+        ("<a b='\"'/>", "<a b=\"&quot;\"></a>"), ("<a b='x' c=\"'\"/>", "<a b=\"x\" c=\"'\"></a>"),
         ("<a b='&#9;&#10;&#13;\t\n'/>", "<a b=\"&#x9;&#xA;&#xD;  \"></a>"),
         ("<a>&lt;&gt;>&amp;&quot;&apos;\"'</a>", "<a>&lt;&gt;&gt;&amp;\"'\"'</a>"),
         ("<a>1\r\n2\r3&#13;4&#xD;\t&#9;</a>", "<a>1\n2\n3&#xD;4&#xD;\t\t</a>"),
@@ -47,27 +48,30 @@ extension XMLElement {
             "<z:a xmlns:y=\"urn:2\" xmlns:z=\"urn:1\" b=\"\" xml:lang=\"\" z:b=\"\" y:b=\"\"></z:a>"
         ),
         ("<a xmlns='urn:&amp;&#x9;'/>", "<a xmlns=\"urn:&amp;&#x9;\"></a>"),
-        ("<a><b xmlns:p='urn:p' p:x='1'/><p:b xmlns:p='urn:p'/></a>",
-            "<a><b xmlns:p=\"urn:p\" p:x=\"1\"></b><p:b xmlns:p=\"urn:p\"></p:b></a>"),
+        (
+            "<a><b xmlns:p='urn:p' p:x='1'/><p:b xmlns:p='urn:p'/></a>",
+            "<a><b xmlns:p=\"urn:p\" p:x=\"1\"></b><p:b xmlns:p=\"urn:p\"></p:b></a>"
+        ),
     ])
     func rendersNamespacesWhereTheyAreUsed(_ text: String, _ expected: String) throws {
         #expect(try canonical(text) == expected)
     }
 
-    @Test(arguments: [
-        (["p"], "<a xmlns:p='urn:p'/>", "<a xmlns:p=\"urn:p\"></a>"), (["q"], "<a xmlns:p='urn:p'/>", "<a></a>"),
-        (["p"], "<a xmlns:p='urn:p'><p:b/></a>", "<a xmlns:p=\"urn:p\"><p:b></p:b></a>"),
-        (
-            ["p"], "<a xmlns:p='urn:p'><b xmlns:p='urn:q'><c xmlns:p='urn:q'/></b></a>",
-            "<a xmlns:p=\"urn:p\"><b xmlns:p=\"urn:q\"><c></c></b></a>"
-        ),
-        (["#default"], "<p:a xmlns:p='urn:p' xmlns='urn:1'/>", "<p:a xmlns=\"urn:1\" xmlns:p=\"urn:p\"></p:a>"),
-        (
-            ["#default"], "<p:a xmlns:p='urn:p' xmlns='urn:1'><p:b xmlns=''/></p:a>",
-            "<p:a xmlns=\"urn:1\" xmlns:p=\"urn:p\"><p:b xmlns=\"\"></p:b></p:a>"
-        ),
-        (["xml"], "<a xml:lang='de'/>", "<a xml:lang=\"de\"></a>"),
-    ] as [([String], String, String)])
+    @Test(
+        arguments: [
+            (["p"], "<a xmlns:p='urn:p'/>", "<a xmlns:p=\"urn:p\"></a>"), (["q"], "<a xmlns:p='urn:p'/>", "<a></a>"),
+            (["p"], "<a xmlns:p='urn:p'><p:b/></a>", "<a xmlns:p=\"urn:p\"><p:b></p:b></a>"),
+            (
+                ["p"], "<a xmlns:p='urn:p'><b xmlns:p='urn:q'><c xmlns:p='urn:q'/></b></a>",
+                "<a xmlns:p=\"urn:p\"><b xmlns:p=\"urn:q\"><c></c></b></a>"
+            ),
+            (["#default"], "<p:a xmlns:p='urn:p' xmlns='urn:1'/>", "<p:a xmlns=\"urn:1\" xmlns:p=\"urn:p\"></p:a>"),
+            (
+                ["#default"], "<p:a xmlns:p='urn:p' xmlns='urn:1'><p:b xmlns=''/></p:a>",
+                "<p:a xmlns=\"urn:1\" xmlns:p=\"urn:p\"><p:b xmlns=\"\"></p:b></p:a>"
+            ),
+            (["xml"], "<a xml:lang='de'/>", "<a xml:lang=\"de\"></a>"),
+        ] as [([String], String, String)])
     func honoursInclusivePrefixes(_ prefixes: [String], _ text: String, _ expected: String) throws {
         #expect(try canonical(text, prefixes) == expected)
     }
@@ -120,8 +124,9 @@ extension XMLElement {
         Array(try Data(contentsOf: folder.appending(path: path)))
     }
 
-    @Test(arguments: ["exc-without-comments/test-0", "exc-without-comments/test-1"]
-        + [1, 3, 4, 5, 7].map { "without-comments/example-\($0)" })
+    @Test(
+        arguments: ["exc-without-comments/test-0", "exc-without-comments/test-1"]
+            + [1, 3, 4, 5, 7].map { "without-comments/example-\($0)" })
     func refusesVectorsWithDTDOrInstructions(_ name: String) throws {
         #expect(refusal(try Self.octets("\(name).xml")) == .forbiddenConstruct)
     }
@@ -130,13 +135,14 @@ extension XMLElement {
         #expect(refusal(try Self.octets("without-comments/example-6.xml")) != nil)
     }
 
-    @Test(arguments: [
-        ("exc-without-comments/test-2", XMLName("http://www.w3.org/2000/09/xmldsig#", "SignedInfo"), []),
-        ("exc-without-comments/merlin-c14n-two-09", XMLName("http://example.org/bar", "Something"), []),
-        ("exc-without-comments/merlin-c14n-two-10", XMLName("http://example.org/bar", "Something"), []),
-        ("exc-without-comments/merlin-c14n-two-18", XMLName("http://example.org/bar", "Something"), ["#default"]),
-        ("without-comments/example-2", XMLName("", "doc"), []),
-    ] as [(String, XMLName, [String])])
+    @Test(
+        arguments: [
+            ("exc-without-comments/test-2", XMLName("http://www.w3.org/2000/09/xmldsig#", "SignedInfo"), []),
+            ("exc-without-comments/merlin-c14n-two-09", XMLName("http://example.org/bar", "Something"), []),
+            ("exc-without-comments/merlin-c14n-two-10", XMLName("http://example.org/bar", "Something"), []),
+            ("exc-without-comments/merlin-c14n-two-18", XMLName("http://example.org/bar", "Something"), ["#default"]),
+            ("without-comments/example-2", XMLName("", "doc"), []),
+        ] as [(String, XMLName, [String])])
     func matchesVectors(_ name: String, _ apex: XMLName, _ prefixes: [String]) throws {
         let document = try XMLDocument.parse(try Self.octets("\(name).xml"))
         let element = try #require(document.root.subtree.first { $0.isNamed(apex) })

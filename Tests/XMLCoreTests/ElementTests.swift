@@ -65,9 +65,10 @@ import XMLCore
 
     @Test func listsAttributesWithoutDeclarations() throws {
         let root = try parse("<a xmlns:p='urn:p' x='1' p:y='2' xml:lang='de'/>").root
-        #expect(root.attributes.map(\.name) == [
-            XMLName("", "x"), XMLName("urn:p", "y"), XMLName("http://www.w3.org/XML/1998/namespace", "lang"),
-        ])
+        #expect(
+            root.attributes.map(\.name) == [
+                XMLName("", "x"), XMLName("urn:p", "y"), XMLName("http://www.w3.org/XML/1998/namespace", "lang"),
+            ])
         #expect(root.attribute("xmlns") == nil)
         #expect(root.attribute("p") == nil)
     }
@@ -129,7 +130,8 @@ import XMLCore
 
     @Test func findsElementsByTheAttributesNamed() throws {
         let root = try parse(
-            "<a xmlns:u='urn:u' Id='1'><b u:Id='2'/><c xml:id='3' id='4'/><u:d xmlns:v='urn:v' v:Id='5'/></a>").root
+            "<a xmlns:u='urn:u' Id='1'><b u:Id='2'/><c xml:id='3' id='4'/><u:d xmlns:v='urn:v' v:Id='5'/></a>"
+        ).root
         let index = try XMLIdentifierIndex(scope: root, attributes: ids)
         #expect(index["1"] == root)
         #expect(index["2"]?.localName == "b")

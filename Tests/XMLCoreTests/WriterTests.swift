@@ -45,8 +45,9 @@ import XMLTestSupport
     }
 
     @Test func replacesWhatXMLForbids() {
-        #expect(written { $0.element(a, "1\u{0}2\u{1F}3\u{FFFE}4\u{FFFF}5\u{FFFD}\u{FE0F}") }
-            == "<a>1\u{FFFD}2\u{FFFD}3\u{FFFD}4\u{FFFD}5\u{FFFD}\u{FE0F}</a>")
+        #expect(
+            written { $0.element(a, "1\u{0}2\u{1F}3\u{FFFE}4\u{FFFF}5\u{FFFD}\u{FE0F}") }
+                == "<a>1\u{FFFD}2\u{FFFD}3\u{FFFD}4\u{FFFD}5\u{FFFD}\u{FE0F}</a>")
         let bytes: [UInt8] = [0x31, 0xFF, 0x3C, 0xC3, 0xA9, 0xED, 0xA0, 0x80, 0x32]
         let text = written {
             $0.start(a)
@@ -116,11 +117,12 @@ import XMLTestSupport
 
     // MARK: Random programs
 
-    static let tags = ["", "p", "q"].flatMap { prefix in
-        ["urn:1", "urn:2"].flatMap { namespace in
-            ["a", "b"].map { XMLTag(prefix, namespace, $0) }
-        }
-    } + [XMLTag("", "", "a")]
+    static let tags =
+        ["", "p", "q"].flatMap { prefix in
+            ["urn:1", "urn:2"].flatMap { namespace in
+                ["a", "b"].map { XMLTag(prefix, namespace, $0) }
+            }
+        } + [XMLTag("", "", "a")]
 
     /// Writes elements at random; tells the ranges of those that are self-contained.
     static func program(_ seed: UInt64, selfContained: Bool) -> (bytes: [UInt8], ranges: [Range<Int>]) {
@@ -199,7 +201,8 @@ import XMLTestSupport
             #expect(
                 String(decoding: root.canonicalBytes(), as: UTF8.self)
                     == String(decoding: writer.bytes, as: UTF8.self), "seed \(seed)")
-            let embedded = try #require(root.subtree.first { $0.canonicalBytes() == octets },
+            let embedded = try #require(
+                root.subtree.first { $0.canonicalBytes() == octets },
                 "seed \(seed): \(String(decoding: octets, as: UTF8.self)) in \(String(decoding: writer.bytes, as: UTF8.self))")
             #expect(embedded.subtree.map(\.name) == content.subtree.map(\.name))
         }

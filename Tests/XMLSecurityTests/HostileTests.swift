@@ -279,7 +279,8 @@ extension Attack {
     func movedElementsDoNotVouchForForgedOnes(_ wrapper: String) throws {
         let text = try Fixture.signedText()
         let body = try text.passage(from: "<s:Body", to: "</s:Body>")
-        let forged = "<s:Body wsu:Id=\"forged\" xmlns:wsu=\"\(Fixture.wsu)\"><w:Send xmlns:w=\"urn:wsemail:2\">pay 10000"
+        let forged =
+            "<s:Body wsu:Id=\"forged\" xmlns:wsu=\"\(Fixture.wsu)\"><w:Send xmlns:w=\"urn:wsemail:2\">pay 10000"
             + "</w:Send></s:Body>"
         let hostile = try text.with(body, forged).with("<s:Header>", "<s:Header>" + (try wrapper.with("%", body)))
         let (root, signature) = try Fixture.verify(Array(hostile.utf8))

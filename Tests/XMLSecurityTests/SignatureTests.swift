@@ -64,7 +64,8 @@ import XMLSecurity
         for list in [[], ["q"], ["#default", "q", "none"]] as [[String]] {
             let root = try XMLDocument.parse(Array(text.utf8)).root
             let target = try root.only(XMLName("urn:d", "b"))
-            let inclusive = "<ec:InclusiveNamespaces xmlns:ec=\"\(SecurityNamespace.exclusiveC14N)\" "
+            let inclusive =
+                "<ec:InclusiveNamespaces xmlns:ec=\"\(SecurityNamespace.exclusiveC14N)\" "
                 + "PrefixList=\"\(list.joined(separator: " "))\"/>"
             let digest = DigestAlgorithm.sha256.hash(target.canonicalBytes(inclusivePrefixes: list))
             let info = """
@@ -75,7 +76,8 @@ import XMLSecurity
                 <s:DigestValue>\(Base64.encodeToString(digest))</s:DigestValue></s:Reference></s:SignedInfo>
                 """
             func document(_ value: String) throws -> XMLElement {
-                let signature = "<s:Signature xmlns:s=\"\(Fixture.ds)\">\(info)<s:SignatureValue>\(value)"
+                let signature =
+                    "<s:Signature xmlns:s=\"\(Fixture.ds)\">\(info)<s:SignatureValue>\(value)"
                     + "</s:SignatureValue></s:Signature>"
                 return try XMLDocument.parse(Array(text.with("%", signature).utf8)).root
             }
@@ -241,18 +243,20 @@ import XMLSecurity
 
 @Suite struct KeyHintTests {
     func parsed(_ content: String) throws -> KeyHint {
-        let text = "<ds:KeyInfo xmlns:ds='\(Fixture.ds)' xmlns:wsse='\(SecurityNamespace.wsse)' "
+        let text =
+            "<ds:KeyInfo xmlns:ds='\(Fixture.ds)' xmlns:wsse='\(SecurityNamespace.wsse)' "
             + "xmlns:dsig11='\(SecurityNamespace.dsig11)'>\(content)</ds:KeyInfo>"
         return try KeyHint.parse(try XMLDocument.parse(Array(text.utf8)).root)
     }
 
-    @Test(arguments: [
-        .thumbprintSHA256([UInt8](repeating: 2, count: 32)), .thumbprintSHA1([UInt8](repeating: 3, count: 20)),
-        .certificate([0x30, 0x03]), .reference(id: "X509-1", valueType: TokenType.x509v3),
-        .reference(id: "sct", valueType: nil), .reference(id: "saml", valueType: TokenType.saml20),
-        .issuerSerial(issuer: "CN=a\\, b,O=c", serial: "123456789012345678901234567890"),
-        .subjectKeyIdentifier([1, 2, 3]), .samlID("_abc"),
-    ] as [KeyHint])
+    @Test(
+        arguments: [
+            .thumbprintSHA256([UInt8](repeating: 2, count: 32)), .thumbprintSHA1([UInt8](repeating: 3, count: 20)),
+            .certificate([0x30, 0x03]), .reference(id: "X509-1", valueType: TokenType.x509v3),
+            .reference(id: "sct", valueType: nil), .reference(id: "saml", valueType: TokenType.saml20),
+            .issuerSerial(issuer: "CN=a\\, b,O=c", serial: "123456789012345678901234567890"),
+            .subjectKeyIdentifier([1, 2, 3]), .samlID("_abc"),
+        ] as [KeyHint])
     func readsWhatItWrites(_ hint: KeyHint) throws {
         var writer = XMLWriter()
         hint.write(into: &writer)
@@ -267,37 +271,38 @@ import XMLSecurity
         #expect(writer.bytes.isEmpty)
     }
 
-    @Test(arguments: [
-        ("", .unsupportedKeyInfo), ("<ds:KeyValue/>", .unsupportedKeyInfo), ("<ds:KeyName>x</ds:KeyName>", .unsupportedKeyInfo),
-        ("<ds:RetrievalMethod URI='http://x'/>", .unsupportedKeyInfo), ("<ds:X509Data/>", .unsupportedKeyInfo),
-        ("<ds:X509Data><ds:X509CRL/></ds:X509Data>", .unsupportedKeyInfo),
-        ("<ds:X509Data><ds:X509Certificate>!</ds:X509Certificate></ds:X509Data>", .malformed),
-        ("<ds:X509Data><dsig11:X509Digest Algorithm='urn:x'>AA==</dsig11:X509Digest></ds:X509Data>", .unsupportedKeyInfo),
-        (
-            "<ds:X509Data><dsig11:X509Digest Algorithm='http://www.w3.org/2001/04/xmlenc#sha256'>AA==</dsig11:X509Digest>"
-                + "</ds:X509Data>", .malformed
-        ),
-        ("<ds:X509Data><ds:X509IssuerSerial/></ds:X509Data>", .malformed),
-        ("<wsse:SecurityTokenReference/>", .unsupportedKeyInfo),
-        ("<wsse:SecurityTokenReference><wsse:Embedded/></wsse:SecurityTokenReference>", .unsupportedKeyInfo),
-        (
-            "<wsse:SecurityTokenReference><wsse:Reference URI='http://x/y'/></wsse:SecurityTokenReference>",
-            .externalReference
-        ),
-        ("<wsse:SecurityTokenReference><wsse:Reference URI='#'/></wsse:SecurityTokenReference>", .externalReference),
-        (
-            "<wsse:SecurityTokenReference><wsse:Reference URI='#a'/><wsse:Reference URI='#b'/>"
-                + "</wsse:SecurityTokenReference>", .unsupportedKeyInfo
-        ),
-        (
-            "<wsse:SecurityTokenReference><wsse:KeyIdentifier ValueType='urn:x'>AA==</wsse:KeyIdentifier>"
-                + "</wsse:SecurityTokenReference>", .unsupportedKeyInfo
-        ),
-        (
-            "<ds:X509Data><ds:X509SKI>AA==</ds:X509SKI></ds:X509Data><ds:X509Data><ds:X509SKI>AA==</ds:X509SKI></ds:X509Data>",
-            .unsupportedKeyInfo
-        ),
-    ] as [(String, SignatureError.Code)])
+    @Test(
+        arguments: [
+            ("", .unsupportedKeyInfo), ("<ds:KeyValue/>", .unsupportedKeyInfo), ("<ds:KeyName>x</ds:KeyName>", .unsupportedKeyInfo),
+            ("<ds:RetrievalMethod URI='http://x'/>", .unsupportedKeyInfo), ("<ds:X509Data/>", .unsupportedKeyInfo),
+            ("<ds:X509Data><ds:X509CRL/></ds:X509Data>", .unsupportedKeyInfo),
+            ("<ds:X509Data><ds:X509Certificate>!</ds:X509Certificate></ds:X509Data>", .malformed),
+            ("<ds:X509Data><dsig11:X509Digest Algorithm='urn:x'>AA==</dsig11:X509Digest></ds:X509Data>", .unsupportedKeyInfo),
+            (
+                "<ds:X509Data><dsig11:X509Digest Algorithm='http://www.w3.org/2001/04/xmlenc#sha256'>AA==</dsig11:X509Digest>"
+                    + "</ds:X509Data>", .malformed
+            ),
+            ("<ds:X509Data><ds:X509IssuerSerial/></ds:X509Data>", .malformed),
+            ("<wsse:SecurityTokenReference/>", .unsupportedKeyInfo),
+            ("<wsse:SecurityTokenReference><wsse:Embedded/></wsse:SecurityTokenReference>", .unsupportedKeyInfo),
+            (
+                "<wsse:SecurityTokenReference><wsse:Reference URI='http://x/y'/></wsse:SecurityTokenReference>",
+                .externalReference
+            ),
+            ("<wsse:SecurityTokenReference><wsse:Reference URI='#'/></wsse:SecurityTokenReference>", .externalReference),
+            (
+                "<wsse:SecurityTokenReference><wsse:Reference URI='#a'/><wsse:Reference URI='#b'/>"
+                    + "</wsse:SecurityTokenReference>", .unsupportedKeyInfo
+            ),
+            (
+                "<wsse:SecurityTokenReference><wsse:KeyIdentifier ValueType='urn:x'>AA==</wsse:KeyIdentifier>"
+                    + "</wsse:SecurityTokenReference>", .unsupportedKeyInfo
+            ),
+            (
+                "<ds:X509Data><ds:X509SKI>AA==</ds:X509SKI></ds:X509Data><ds:X509Data><ds:X509SKI>AA==</ds:X509SKI></ds:X509Data>",
+                .unsupportedKeyInfo
+            ),
+        ] as [(String, SignatureError.Code)])
     func refusesOtherKeyInfo(_ content: String, _ expected: SignatureError.Code) {
         #expect(code { _ = try parsed(content) } == expected)
     }

@@ -90,8 +90,9 @@ public struct RandomDocument {
     private static let values = [
         "plain", " two  spaces ", "&amp;", "&lt;", "&gt;", ">", "&quot;", "&apos;", "&#9;", "&#xA;", "&#13;", "&#xD;",
         "\t", "\n", "\r\n", "é", "日本", "😀", "&#x1F600;", "&#65;",
+        "'", "\"",
     ]
-    private static let texts = values + ["\r", "'", "\"", "]] >", "   ", "\n    "]
+    private static let texts = values + ["\r", "]] >", "   ", "\n    "]
 
     private mutating func pieces(_ all: [String]) -> String {
         (0..<Int.random(in: 0...4, using: &random)).map { _ in random.pick(all) }.joined()

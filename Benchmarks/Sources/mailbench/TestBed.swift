@@ -9,14 +9,13 @@ final class TestBed {
     let homePort: Int
     let abroadPort: Int
     /// Of the server that is measured.
-    var serverProcess: pid_t { servers[0].processIdentifier }
+    var serverProcess: pid_t { servers[0].id }
 
     private let options: Options
-    private var dns: Process?
-    private var servers: [Process] = []
+    private var dns: ChildProcess?
+    private var servers: [ChildProcess] = []
     private let passwordFile: String
 
-    /// - users: of the home domain first, of the other one second.
     init(_ options: Options) throws {
         self.options = options
         passwordFile = options.folder + "/password"
@@ -58,11 +57,8 @@ final class TestBed {
 
     /// Ends all processes and removes the folder.
     func stop() {
-        for process in servers + [dns].compactMap({ $0 }) where process.isRunning {
-            // The signal mask of a Swift thread is inherited and may hold SIGTERM back; nothing here is to be kept.
-            kill(process.processIdentifier, SIGKILL)
-            process.waitUntilExit()
-        }
+        // Nothing of theirs is to be kept.
+        for process in servers + [dns].compactMap({ $0 }) { process.end(SIGKILL) }
         try? FileManager.default.removeItem(atPath: options.folder)
     }
 
@@ -90,53 +86,26 @@ final class TestBed {
 
     @discardableResult
     private func command(_ arguments: [String], domain: String) throws -> String {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: options.server)
-        process.arguments = arguments + ["--config", configuration(domain)]
-        let (output, errors) = (Pipe(), Pipe())
-        process.standardOutput = output
-        process.standardError = errors
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        let problem = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw Failure("wsemaild \(arguments.prefix(2).joined(separator: " ")) failed: \(problem)\(text)")
+        let process = try ChildProcess(
+            options.server, arguments + ["--config", configuration(domain)], folder: options.folder, name: "command")
+        guard process.wait() else {
+            throw Failure("wsemaild \(arguments.prefix(2).joined(separator: " ")) failed: \(process.errors)\(process.output)")
         }
-        return text
+        return process.output
     }
 
-    private func serve(_ domain: String) throws -> Process {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: options.server)
-        process.arguments = ["serve", "--config", configuration(domain)]
-        let log = options.folder + "/\(domain).log"
-        FileManager.default.createFile(atPath: log, contents: nil)
-        process.standardError = FileHandle(forWritingAtPath: log)
-        let ready = Pipe()
-        process.standardOutput = ready
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        try noteProcess(process, name: domain)
-        var text = ""
-        while !text.contains("ready:") {
-            let more = ready.fileHandleForReading.availableData
-            guard !more.isEmpty else {
-                throw Failure("the server of \(domain) did not start: \((try? String(contentsOfFile: log, encoding: .utf8)) ?? "")")
-            }
-            text += String(decoding: more, as: UTF8.self)
-        }
+    private func serve(_ domain: String) throws -> ChildProcess {
+        let process = try ChildProcess(
+            options.server, ["serve", "--config", configuration(domain)], folder: options.folder, name: domain)
+        try process.wait(for: "ready:")
         return process
     }
 
-    private func startDNS(port: Int) throws -> Process {
+    private func startDNS(port: Int) throws -> ChildProcess {
         let candidates = ["/usr/sbin/dnsmasq", "/usr/local/sbin/dnsmasq", "/usr/bin/dnsmasq"]
         guard let program = candidates.first(where: { FileManager.default.isExecutableFile(atPath: $0) }) else {
             throw Failure("dnsmasq is not installed (apt install dnsmasq-base)")
         }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: program)
         var arguments = [
             "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--no-poll", "--pid-file",
             "--log-facility=-", "--bind-interfaces", "--listen-address=127.0.0.1", "--port=\(port)", "--local-ttl=3600",
@@ -147,19 +116,7 @@ final class TestBed {
             arguments.append("--srv-host=_wsemail._tcp.\(domain),mail.\(domain),\(port),0,0")
             arguments.append("--host-record=mail.\(domain),127.0.0.1")
         }
-        process.arguments = arguments
-        let log = options.folder + "/dns.log"
-        FileManager.default.createFile(atPath: log, contents: nil)
-        process.standardError = FileHandle(forWritingAtPath: log)
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
-        try noteProcess(process, name: "dns")
-        return process
-    }
-
-    /// For the calling script, should we be killed.
-    private func noteProcess(_ process: Process, name: String) throws {
-        try Data("\(process.processIdentifier)\n".utf8).write(to: URL(fileURLWithPath: options.folder + "/\(name).pid"))
+        return try ChildProcess(program, arguments, folder: options.folder, name: "dns")
     }
 }
 

@@ -77,17 +77,14 @@ final class Workload {
 
     /// Server CPU per operation in milliseconds.
     private func phase(_ name: String, operations: Int, _ body: () async throws -> Void) async throws -> Double {
-        let measured: () async throws -> Double = { [cpu, users] in
-            let before = try cpu.milliseconds()
-            try await body()
-            return (try cpu.milliseconds() - before) / Double(operations * users.count)
+        let recorder = options.perfFolder.flatMap { folder in
+            roundsDone == options.rounds ? Recorder(folder: folder, process: bed.serverProcess) : nil
         }
-        let result: Double
-        if let folder = options.perfFolder, roundsDone == options.rounds {
-            result = try await Recorder(folder: folder, process: bed.serverProcess).record(name, measured)
-        } else {
-            result = try await measured()
-        }
+        let recording = try await recorder?.start(name)
+        let before = try cpu.milliseconds()
+        try await body()
+        let result = (try cpu.milliseconds() - before) / Double(operations * users.count)
+        recording?.end(SIGINT)
         say("\(name): \(String(format: "%.3f", result)) ms")
         return result
     }
@@ -102,7 +99,7 @@ final class Workload {
     /// Every user writes to the next and to one abroad. Returns when all is delivered.
     private func send(each count: Int) async throws {
         let mails = users.map { _ in (0..<count).map { _ in text.mail() } }
-        let recipients = users.indices.map { recipients(of: $0) }
+        let recipients = users.indices.map { addressees(of: $0) }
         try await everyone { user, index in
             for mail in mails[index] { try await user.send(mail, to: recipients[index]) }
         }
@@ -110,7 +107,7 @@ final class Workload {
         try await waitForDelivery()
     }
 
-    private func recipients(of index: Int) -> [Address] {
+    private func addressees(of index: Int) -> [Address] {
         [users[(index + 1) % users.count].address, readers[index].address]
     }
 
@@ -157,7 +154,7 @@ final class Workload {
     /// - Returns: operations counted. A retrieve or delete on an inbox that the client knows to be empty is not.
     private func mix(each count: Int, into figures: inout RoundFigures) async throws -> Int {
         let mails = users.map { _ in (0..<count).map { _ in text.mail() } }
-        let recipients = users.indices.map { recipients(of: $0) }
+        let recipients = users.indices.map { addressees(of: $0) }
         let seed = UInt64(roundsDone)
         let results = Collector()
         var sends = 0
@@ -203,7 +200,7 @@ final class Workload {
         for _ in 0..<13 { try await send(each: 4) }
         for _ in 0..<25 {
             let mail = text.mail()
-            figures.send.append(try await user.traffic { try await user.send(mail, to: self.recipients(of: 0)) }.sent)
+            figures.send.append(try await user.traffic { try await user.send(mail, to: self.addressees(of: 0)) }.sent)
         }
         sentAbroad += 25
         try await waitForDelivery()

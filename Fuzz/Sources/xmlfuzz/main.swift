@@ -1,6 +1,6 @@
+import Foundation
 // xmlfuzz [SECONDS [SEED]]   mutates samples until the time is over. A finding traps.
 import FuzzTargets
-import Foundation
 
 struct Mutator {
     private var state: UInt64

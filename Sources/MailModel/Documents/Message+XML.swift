@@ -83,6 +83,7 @@ extension Message {
             throw MailModelError(.malformed, "expected Message, found \(element.localName)")
         }
         try element.allowOnly(Message.parts, foreign: [Names.signature])
+        try element.allowOnlyElements(attributes: ["Id"])
         self.init(
             id: try element.requiredMessageID("Id"),
             from: try Message.mailbox(mailModel { () throws(XMLError) in try element.only(MailXML.name("From")) }),
@@ -102,6 +103,7 @@ extension Message {
     private mutating func readBody(_ element: XMLElement) throws(MailModelError) {
         let body = try mailModel { () throws(XMLError) in try element.only(MailXML.name("Body")) }
         try body.allowOnly(["Text", "Html"])
+        try body.allowOnlyElements()
         text = try body.requiredText("Text")
         html = try body.optionalText("Html")
     }
@@ -122,7 +124,7 @@ extension Message {
         guard to.count + cc.count <= limits.maxRecipients else {
             throw MailModelError(.limitExceeded, "more than \(limits.maxRecipients) recipients")
         }
-        guard subject.count <= limits.maxSubject else {
+        guard subject.unicodeScalars.count <= limits.maxSubject else {
             throw MailModelError(.limitExceeded, "the subject is longer than \(limits.maxSubject) characters")
         }
         guard !subject.contains(where: \.isNewline) else {
@@ -138,8 +140,9 @@ extension Message {
     }
 
     private static func mailbox(_ element: XMLElement) throws(MailModelError) -> Mailbox {
+        try element.allowOnly(attributes: ["name"])
         let name = element.attribute("name")
-        guard (name?.count ?? 0) <= 256 else {
+        guard (name?.unicodeScalars.count ?? 0) <= 256 else {
             throw MailModelError(.limitExceeded, "a display name is longer than 256 characters")
         }
         let text = try mailModel { () throws(XMLError) in try element.simpleText() }

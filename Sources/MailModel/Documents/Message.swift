@@ -7,7 +7,7 @@ import XMLSecurity
 /// A person or role as a message names it: the address decides, the name is only shown.
 public struct Mailbox: Sendable, Hashable {
     public var address: Address
-    /// Display name chosen by the author; at most 256 characters; proves nothing.
+    /// Display name chosen by the author; at most 256 Unicode scalars; proves nothing.
     public var name: String?
 
     public init(_ address: Address, name: String? = nil) {
@@ -110,7 +110,7 @@ public struct Message: Sendable, Hashable {
 /// Limits of a message's parts, apart from its size in bytes.
 public struct MessageLimits: Sendable {
     public var maxRecipients = 200
-    /// Characters.
+    /// Unicode scalars: a letter with a thousand marks is one `Character`.
     public var maxSubject = 998
     public var maxAttachments = 64
     public var maxForms = 16

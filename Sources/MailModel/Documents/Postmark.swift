@@ -116,7 +116,11 @@ public struct SealedPostmark: Sendable {
 
     /// Believes the Postmark: signed by a certificate that speaks for its own domain at its own time, about exactly
     /// this message, whose author is of that domain.
-    public func verify(for message: SealedMessage, keys: some DomainKeyResolver) async throws {
+    /// - Parameter date: when the certificate must be valid; nil: at the Postmark's own time. A server that takes mail says
+    ///   now: a key revoked since must not bring new mail under an old date.
+    public func verify(
+        for message: SealedMessage, keys: some DomainKeyResolver, at date: Date? = nil
+    ) async throws {
         guard postmark.messageID == message.message.id, postmark.digest == message.digest else {
             throw MailModelError(.badSignature, "the Postmark is about another message")
         }
@@ -127,7 +131,7 @@ public struct SealedPostmark: Sendable {
             throw MailModelError(.invalidValue, "a recipient is not of the destination \(postmark.destination)")
         }
         try await verifyDomainDocument(
-            document, of: postmark.domain, certificate: postmark.certificate, at: postmark.time, keys: keys)
+            document, of: postmark.domain, certificate: postmark.certificate, at: date ?? postmark.time, keys: keys)
     }
 }
 
@@ -144,6 +148,7 @@ extension Postmark {
             throw MailModelError(.malformed, "expected Postmark, found \(element.localName)")
         }
         try element.allowOnly(Postmark.parts, foreign: [Names.signature])
+        try element.allowOnlyElements(attributes: ["Id"])
         messageID = try element.requiredMessageID("MessageId")
         digest = try element.requiredDigest("MessageDigest")
         domain = try parseDomain(element.requiredText("Domain"))
@@ -154,6 +159,9 @@ extension Postmark {
         }
         guard (1...Postmark.maxRecipients).contains(recipients.count) else {
             throw MailModelError(.limitExceeded, "a Postmark names 1 to \(Postmark.maxRecipients) recipients")
+        }
+        guard Set(recipients).count == recipients.count else {
+            throw MailModelError(.invalidValue, "a Postmark names a recipient twice")
         }
         let senderElement = try mailModel { () throws(XMLError) in try element.only(MailXML.name("Sender")) }
         sender = try element.requiredAddress("Sender")

@@ -95,6 +95,7 @@ extension Receipt {
             throw MailModelError(.malformed, "expected Receipt, found \(element.localName)")
         }
         try element.allowOnly(Receipt.parts, foreign: [Names.signature])
+        try element.allowOnlyElements(attributes: ["Id"])
         messageID = try element.requiredMessageID("MessageId")
         digest = try element.requiredDigest("MessageDigest")
         postmarkDigest =

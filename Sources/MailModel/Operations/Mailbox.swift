@@ -159,20 +159,25 @@ public enum RetrieveOperation: OperationCodec {
         public var messageID: MessageID
         /// Also answer the receipt that this domain gave for the delivery: part of an evidence bundle.
         public var withReceipt: Bool
+        /// The entry of this folder; nil: the one received, else the one sent (a mail to oneself has both).
+        public var folder: String?
 
-        public init(messageID: MessageID, withReceipt: Bool = false) {
+        public init(messageID: MessageID, withReceipt: Bool = false, folder: String? = nil) {
             self.messageID = messageID
+            self.folder = folder
             self.withReceipt = withReceipt
         }
 
         public init(parsing element: XMLElement) throws(MailModelError) {
-            try element.allowOnly(["Id", "WithReceipt"])
+            try element.allowOnly(["Id", "In", "WithReceipt"])
+            folder = try element.optionalText("In")
             messageID = try element.requiredMessageID("Id")
             withReceipt = try element.optionalText("WithReceipt") == "true"
         }
 
         public func writeContent(into writer: inout XMLWriter) throws {
             writer.wrapped("Id", messageID.description)
+            if let folder { writer.wrapped("In", folder) }
             if withReceipt { writer.wrapped("WithReceipt", "true") }
         }
     }

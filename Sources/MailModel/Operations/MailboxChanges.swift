@@ -41,16 +41,23 @@ public enum DeleteOperation: OperationCodec {
     public struct Request: Payload {
         public static let localName = "Delete"
         public var ids: [MessageID]
+        /// Only entries of this folder; nil: wherever they are.
+        public var folder: String?
 
-        public init(ids: [MessageID]) { self.ids = ids }
+        public init(ids: [MessageID], folder: String? = nil) {
+            self.ids = ids
+            self.folder = folder
+        }
 
         public init(parsing element: XMLElement) throws(MailModelError) {
-            try element.allowOnly(["Id"])
+            try element.allowOnly(["Id", "In"])
             ids = try parseIDs(element)
+            folder = try element.optionalText("In")
         }
 
         public func writeContent(into writer: inout XMLWriter) throws {
             for id in ids { writer.wrapped("Id", id.description) }
+            if let folder { writer.wrapped("In", folder) }
         }
     }
 
@@ -73,16 +80,20 @@ public enum MarkOperation: OperationCodec {
         public var ids: [MessageID]
         public var add: Set<String>
         public var remove: Set<String>
+        /// Only entries of this folder; nil: wherever they are.
+        public var folder: String?
 
-        public init(ids: [MessageID], add: Set<String>, remove: Set<String>) {
+        public init(ids: [MessageID], add: Set<String>, remove: Set<String>, folder: String? = nil) {
             self.ids = ids
+            self.folder = folder
             self.add = add
             self.remove = remove
         }
 
         public init(parsing element: XMLElement) throws(MailModelError) {
-            try element.allowOnly(["Id", "Add", "Remove"])
+            try element.allowOnly(["Id", "In", "Add", "Remove"])
             ids = try parseIDs(element)
+            folder = try element.optionalText("In")
             add = try Request.flags(element.optionalText("Add"))
             remove = try Request.flags(element.optionalText("Remove"))
         }
@@ -97,6 +108,7 @@ public enum MarkOperation: OperationCodec {
 
         public func writeContent(into writer: inout XMLWriter) throws {
             for id in ids { writer.wrapped("Id", id.description) }
+            if let folder { writer.wrapped("In", folder) }
             if !add.isEmpty { writer.wrapped("Add", add.sorted().joined(separator: " ")) }
             if !remove.isEmpty { writer.wrapped("Remove", remove.sorted().joined(separator: " ")) }
         }

@@ -52,10 +52,11 @@ struct AdminSocket: Service {
         let server = try await bind()
         defer { unlink(path) }
         try await withGracefulShutdownHandler {
-            try await server.executeThenClose { connections in
+            try await server.executeThenClose { channels in
+                try SocketFile.protect(path)
                 try await withThrowingDiscardingTaskGroup { tasks in
-                    for try await connection in connections {
-                        tasks.addTask { await serve(connection) }
+                    for try await channel in channels {
+                        tasks.addTask { await serve(channel) }
                     }
                 }
             }
@@ -64,52 +65,61 @@ struct AdminSocket: Service {
         }
     }
 
-    private func bind() async throws -> NIOAsyncChannel<Connection, Never> {
+    private func bind() async throws -> NIOAsyncChannel<any Channel, Never> {
         try SocketFile.prepare(path)
         let (limits, refusal) = (limits, AdminSocket.encode(AdminSocket.tooLong(limits.requestBytes)))
-        let server = try await ServerBootstrap(group: group)
+        return try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 16)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
+            // Nothing is read before somebody is there to serve the connection.
+            .childChannelOption(.autoRead, value: false)
             .bind(unixDomainSocketPath: path) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
                         AdminLineHandler(maximumLength: limits.requestBytes, timeout: limits.timeout, refusal: refusal))
-                    return try Connection(
-                        wrappingChannelSynchronously: channel,
-                        configuration: .init(isOutboundHalfClosureEnabled: false))
+                    return channel
                 }
             }
-        do {
-            try SocketFile.protect(path)
-        } catch {
-            try? await server.channel.close()
-            throw error
-        }
-        return server
     }
 
-    private func serve(_ connection: Connection) async {
-        let isAdmitted = counter.enter(limit: limits.connections)
-        defer { if isAdmitted { counter.leave() } }
+    /// The connection as sequences. Only now: a NIOAsyncChannel that is made and never served ends the process, and the
+    /// server may stop between the two. Nil when it is closed already.
+    private static func wrap(_ channel: any Channel) async throws -> Connection? {
+        try await channel.eventLoop.submit {
+            guard channel.isActive else { return nil }
+            let connection = try Connection(wrappingChannelSynchronously: channel)
+            try channel.syncOptions?.setOption(.autoRead, value: true)
+            return connection
+        }.get()
+    }
+
+    private func serve(_ channel: any Channel) async {
         do {
-            try await connection.executeThenClose { inbound, outbound in
-                guard isAdmitted else {
-                    let error = AdminError(.busy, "too many administrators at a time", hint: "try again")
-                    return try await outbound.write(AdminSocket.encode(AdminReply(error: error)))
-                }
-                let caller = try await caller(of: connection.channel)
-                guard caller.user == geteuid() || caller.user == 0 else {
-                    logger.warning("admin socket: a foreign user", metadata: ["by": "\(caller)"])
-                    let error = AdminError(.forbidden, "only the server's own user and root may do this")
-                    return try await outbound.write(AdminSocket.encode(AdminReply(error: error)))
-                }
-                for try await line in inbound.cancelOnGracefulShutdown() {
-                    try await outbound.write(AdminSocket.encode(await reply(to: line, caller)))
-                }
-            }
+            guard let connection = try await AdminSocket.wrap(channel) else { return }
+            try await serve(connection)
         } catch {
             // A client that went away is nobody's fault.
             logger.debug("admin connection ended", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    private func serve(_ connection: Connection) async throws {
+        let isAdmitted = counter.enter(limit: limits.connections)
+        defer { if isAdmitted { counter.leave() } }
+        try await connection.executeThenClose { inbound, outbound in
+            guard isAdmitted else {
+                let error = AdminError(.busy, "too many administrators at a time", hint: "try again")
+                return try await outbound.write(AdminSocket.encode(AdminReply(error: error)))
+            }
+            let caller = try await caller(of: connection.channel)
+            guard caller.user == geteuid() || caller.user == 0 else {
+                logger.warning("admin socket: a foreign user", metadata: ["by": "\(caller)"])
+                let error = AdminError(.forbidden, "only the server's own user and root may do this")
+                return try await outbound.write(AdminSocket.encode(AdminReply(error: error)))
+            }
+            for try await line in inbound.cancelOnGracefulShutdown() {
+                try await outbound.write(AdminSocket.encode(await reply(to: line, caller)))
+            }
         }
     }
 

@@ -75,10 +75,12 @@ final class CallCredentials: CredentialResolver, Sendable {
         guard let address = certificate.addresses.first, address.domain == core.domain else {
             throw SOAPFault(.untrustedCertificate, "the certificate is not of a user of \(core.domain)")
         }
-        guard let credential = try await core.store.credential(of: address), !credential.isDisabled,
-            let issued = try await core.store.certificate(thumbprint: certificate.thumbprintSHA256),
-            issued.owner == address, issued.revoked == nil
-        else { throw SOAPFault(.untrustedCertificate, "the certificate is not valid (any more)") }
+        // Both asked outside the guard: the optimiser of Swift 6.3 crashes on `try await` inside its conditions.
+        let credential = try await core.store.credential(of: address)
+        let issued = try await core.store.certificate(thumbprint: certificate.thumbprintSHA256)
+        guard let credential, !credential.isDisabled, let issued, issued.owner == address, issued.revoked == nil else {
+            throw SOAPFault(.untrustedCertificate, "the certificate is not valid (any more)")
+        }
         _ = try await core.trust.trust.validateUser([certificate], address: address, at: now)
         checked.withLock { $0 = credential.generation }
         return address

@@ -13,7 +13,13 @@ final class SessionDirectory: SequenceStore, Sendable {
     private let store: any MailStore
     private let vault: SessionVault
     private let issuer: SessionIssuer
-    private let cache = Mutex<[String: SecuritySession]>([:])
+    private struct Cache {
+        var sessions: [String: SecuritySession] = [:]
+        /// Grows whenever sessions end: what was read from the store before that may have ended meanwhile.
+        var endings: UInt64 = 0
+    }
+
+    private let cache = Mutex(Cache())
 
     init(store: any MailStore, vaultKey: [UInt8], lifetime: TimeInterval) throws {
         self.store = store
@@ -23,7 +29,8 @@ final class SessionDirectory: SequenceStore, Sendable {
 
     /// The open session of that id, or nil.
     func session(_ id: String, now: Date) async throws(SOAPFault) -> SecuritySession? {
-        if let known = cache.withLock({ $0[id] }) {
+        let (known, endings) = cache.withLock { ($0.sessions[id], $0.endings) }
+        if let known {
             if known.expires > now { return known }
             forget([id])
             return nil
@@ -31,7 +38,7 @@ final class SessionDirectory: SequenceStore, Sendable {
         do {
             guard let stored = try await store.session(id, now: now) else { return nil }
             let record = try open(stored)
-            remember(record)
+            remember(record, unlessEndedSince: endings)
             return record
         } catch {
             throw SOAPFault.from(error)
@@ -67,7 +74,8 @@ final class SessionDirectory: SequenceStore, Sendable {
     /// Drops sessions that the store ended: after a change of password or key.
     func forget(_ ids: [String]) {
         cache.withLock { cache in
-            for id in ids { cache[id] = nil }
+            cache.endings &+= 1
+            for id in ids { cache.sessions[id] = nil }
         }
     }
 
@@ -78,13 +86,14 @@ final class SessionDirectory: SequenceStore, Sendable {
         case .peer(let domain): (principal, kind) = (domain.description, .peer)
         case .anonymous: throw SOAPFault(.forbidden, "nobody has no session")
         }
+        let endings = cache.withLock { $0.endings }
         try await store.insertSession(
             SessionRecord(
                 id: record.id, principal: principal, kind: kind,
                 sealedSecret: [SessionDirectory.tag(record.method)] + vault.seal(record.secret, session: record.id),
                 created: record.created, expires: record.expires, credentialGeneration: generation,
                 sequenceCeiling: SequenceWindow.block))
-        remember(record)
+        remember(record, unlessEndedSince: endings)
     }
 
     private func open(_ stored: SessionRecord) throws -> SecuritySession {
@@ -103,11 +112,12 @@ final class SessionDirectory: SequenceStore, Sendable {
     /// How the session was opened, kept before the sealed secret.
     private static func tag(_ method: AuthenticationMethod) -> UInt8 { method == .x509 ? 1 : 0 }
 
-    private func remember(_ record: SecuritySession) {
+    /// The store has them all: what is not remembered is read again.
+    private func remember(_ record: SecuritySession, unlessEndedSince endings: UInt64) {
         cache.withLock { cache in
-            // The store has them all: a full cache is simply begun anew.
-            if cache.count >= SessionDirectory.maxCached { cache.removeAll() }
-            cache[record.id] = record
+            guard cache.endings == endings else { return }
+            if cache.sessions.count >= SessionDirectory.maxCached { cache.sessions.removeAll() }
+            cache.sessions[record.id] = record
         }
     }
 

@@ -102,10 +102,14 @@ final class TrustDirectory: DomainKeyResolver, MetadataBook, Sendable {
 
     private func keep(_ verified: VerifiedMetadata, now: Date) async throws -> VerifiedMetadata {
         let metadata = verified.metadata
-        try await store.savePeerMetadata(
+        let isNewest = try await store.savePeerMetadata(
             PeerMetadata(
                 domain: metadata.domain, octets: verified.octets, version: Int64(clamping: metadata.version),
                 nextUpdate: metadata.nextUpdate, fetched: now))
+        guard isNewest else {
+            // Another call brought a newer one while this was verified.
+            throw IdentityError(.metadataRollback, "a newer version than \(metadata.version) of \(metadata.domain) is known")
+        }
         remember(verified)
         return verified
     }

@@ -38,11 +38,19 @@ struct PeerGateway: PeerProtocol {
             switch result {
             case .receipt(let octets): results.append(await judge(octets, for: job, destination))
             case .fault(let code, let isTransient, let reason):
-                let text = "\(destination) answered \(code): \(reason)"
+                let text = PeerGateway.quoted("\(destination) answered \(code): \(reason)")
                 results.append(isTransient ? .deferred(reason: text) : .refused(reason: text))
             }
         }
         return results
+    }
+
+    /// Octets of a receipt: it is kept, and handed to the author with every Status.
+    private static let maxReceipt = 256 << 10
+
+    /// What a peer says goes into the store, a bounce and every Status: not more than a few lines of it.
+    private static func quoted(_ text: String) -> String {
+        String(String.UnicodeScalarView(text.unicodeScalars.prefix(500)))
     }
 
     /// A Receipt counts when the destination signed it about exactly this message and this Postmark.
@@ -58,6 +66,7 @@ struct PeerGateway: PeerProtocol {
     private func report(
         _ octets: [UInt8], for job: LeasedJob, from destination: MailDomain
     ) async throws -> DeliveryReport {
+        guard octets.count <= PeerGateway.maxReceipt else { throw MailModelError(.limitExceeded, "the receipt is too long") }
         let sealed = try SealedReceipt(octets: octets)
         let receipt = sealed.receipt
         guard receipt.domain == destination, receipt.audience == core.domain,
@@ -68,7 +77,7 @@ struct PeerGateway: PeerProtocol {
             outcomes: receipt.recipients.map { status in
                 RecipientOutcome(
                     recipient: status.address, state: RecipientState(status),
-                    reason: status.reason.map { "\(destination): \($0)" })
+                    reason: status.reason.map { PeerGateway.quoted("\(destination): \($0)") })
             },
             peerReceipt: octets)
     }

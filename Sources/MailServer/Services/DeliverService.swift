@@ -62,7 +62,11 @@ struct DeliverService: Sendable {
         if let constraint = message.message.constraints.first {
             throw SOAPFault(.unsupportedConstraint, "this server cannot keep the constraint \"\(constraint.rawValue)\"")
         }
-        try await postmark.verify(for: message, keys: core.trust)
+        // A date of the far future would stay on top of every list.
+        guard message.message.date < facts.time.addingTimeInterval(ServerCore.clockTolerance) else {
+            throw SOAPFault(.expiredMessage, "the message's Date is later than its Postmark")
+        }
+        try await postmark.verify(for: message, keys: core.trust, at: now)
         let intent = IntentRequest(
             origin: .peer(peer), messageID: message.message.id.description, digest: message.digest,
             size: message.octets.count + postmark.octets.count, local: facts.recipients)

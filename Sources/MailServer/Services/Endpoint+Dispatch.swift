@@ -13,7 +13,7 @@ extension Endpoint {
     ) async throws -> PayloadWriter {
         let element = request.payload.element
         switch request.operation {
-        case .challenge: return writer(try services.tokens.challenge())
+        case .challenge: return writer(services.tokens.challenge())
         case .issueToken, .renewToken, .cancelToken:
             let response = try await services.tokens.token(request, generation: credentials.generation)
             return { try response.write(into: &$0) }
@@ -42,7 +42,12 @@ extension Endpoint {
         case .mark: return writer(try await services.mailbox.mark(.parse(element), of: user))
         case .move: return writer(try await services.mailbox.move(.parse(element), of: user))
         case .status: return writer(try await services.mailbox.status(.parse(element), of: user))
-        case .enroll: return writer(try await services.tokens.enroll(.parse(element), of: user))
+        case .enroll:
+            // Who only holds a key must not outlive its revocation by having another one certified.
+            guard Endpoint.method(request) == .password else {
+                throw SOAPFault(.forbidden, "a key is certified in a session that was opened with the password")
+            }
+            return writer(try await services.tokens.enroll(.parse(element), of: user))
         case .changePassword:
             return writer(
                 try await services.tokens.changePassword(.parse(element), of: user, from: facts.peerAddress))

@@ -33,6 +33,7 @@ final class Endpoint: Sendable {
     private let verifierServices: Set<String>
     private let protector: ReplyProtector
     private let limiter: Mutex<RateLimiter>
+    private let limits: XMLLimits
 
     /// The services behind the operations.
     struct Services: Sendable {
@@ -51,6 +52,9 @@ final class Endpoint: Sendable {
         self.services = services
         verifierServices = endpointAddresses.union([ServiceName.domain(core.domain)])
         protector = ReplyProtector(identity: core.keys.signing, rsa: core.keys.rsaSigning)
+        var limits = XMLLimits.standard
+        limits.maxBytes = core.configuration.maxBodyBytes
+        self.limits = limits
         let rate = Double(core.configuration.requestsPerSecond)
         limiter = Mutex(RateLimiter(rate: rate, burst: rate * 10))
     }
@@ -61,7 +65,7 @@ final class Endpoint: Sendable {
         core.metrics.increment(.bytesReceived, by: UInt64(bytes.count))
         let envelope: IncomingEnvelope
         do {
-            envelope = try IncomingEnvelope(parsing: bytes)
+            envelope = try IncomingEnvelope(parsing: bytes, limits: limits)
         } catch {
             return fault(error, .unknown(channel: facts.channel), log: error.reason, now: now)
         }

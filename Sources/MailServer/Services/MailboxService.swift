@@ -36,19 +36,51 @@ struct MailboxService: Sendable {
     }
 
     func retrieve(_ request: RetrieveOperation.Request, of user: Address) async throws -> RetrieveOperation.Response {
-        let stored = try await core.store.retrieve(user, .message(request.messageID.description))
+        let stored = try await find(request, of: user)
         return RetrieveOperation.Response(
-            message: stored.octets, postmark: stored.postmark, receipt: request.withReceipt ? stored.receipt : nil,
+            message: stored.octets, postmark: stored.postmark,
+            receipt: request.withReceipt ? try receipt(of: stored, for: user) : nil,
             folder: stored.entry.folder.rawValue, flags: stored.entry.flagNames)
     }
 
+    /// A mail to oneself is in Inbox and Sent: the received one, with its Postmark, says more.
+    private func find(_ request: RetrieveOperation.Request, of user: Address) async throws -> StoredMessage {
+        let id = request.messageID.description
+        if let folder = request.folder {
+            return try await core.store.retrieve(user, .message(id, in: FolderName(rawValue: folder)))
+        }
+        do throws(StoreError) {
+            return try await core.store.retrieve(user, .message(id, in: .inbox))
+        } catch {
+            guard error.code == .unknownMessage else { throw error }
+            return try await core.store.retrieve(user, .message(id))
+        }
+    }
+
+    /// The receipt of a submission names the blind copies too: only its author may see it. Another local recipient gets one
+    /// of his own, which says no more than his Postmark does.
+    private func receipt(of stored: StoredMessage, for user: Address) throws -> [UInt8]? {
+        guard let octets = stored.receipt, let postmark = stored.postmark else { return stored.receipt }
+        let (mark, kept) = (try SealedPostmark(octets: postmark), try SealedReceipt(octets: octets).receipt)
+        guard kept.postmarkDigest == nil else { return octets }
+        return try Receipt(
+            messageID: kept.messageID, digest: kept.digest, postmarkDigest: mark.digest, signer: core.signer,
+            audience: mark.postmark.domain, recipients: [MailModel.RecipientStatus(user, .delivered)], time: kept.time
+        ).sealed(by: core.signer)
+    }
+
+    private static func references(_ ids: [MessageID], in folder: String?) -> [EntryReference] {
+        let folder = folder.map { FolderName(rawValue: $0) }
+        return ids.map { .message($0.description, in: folder) }
+    }
+
     func delete(_ request: DeleteOperation.Request, of user: Address) async throws -> DeleteOperation.Response {
-        let references = request.ids.map { EntryReference.message($0.description) }
+        let references = MailboxService.references(request.ids, in: request.folder)
         return DeleteOperation.Response(count: try await core.store.delete(user, references))
     }
 
     func mark(_ request: MarkOperation.Request, of user: Address) async throws -> MarkOperation.Response {
-        let references = request.ids.map { EntryReference.message($0.description) }
+        let references = MailboxService.references(request.ids, in: request.folder)
         let count = try await core.store.mark(
             user, references, add: EntryFlags(names: request.add), remove: EntryFlags(names: request.remove))
         return MarkOperation.Response(count: count)
@@ -101,10 +133,13 @@ extension MailboxEntry {
 }
 
 extension MessageHeader {
+    /// A list shows the first recipients only: two hundred long addresses a message would make it unreadable for its size.
+    private static let shownRecipients = 20
+
     init(_ entry: MailboxEntry) throws {
         self.init(
             uid: UInt64(entry.uid), id: try MessageID(entry.messageID), from: try Address(entry.summary.from), name: nil,
-            to: try entry.summary.to.map { try Address($0) }, subject: entry.summary.subject, date: entry.summary.date,
-            size: entry.size, flags: entry.flagNames)
+            to: try entry.summary.to.prefix(MessageHeader.shownRecipients).map { try Address($0) },
+            subject: entry.summary.subject, date: entry.summary.date, size: entry.size, flags: entry.flagNames)
     }
 }

@@ -27,9 +27,9 @@ final class TokenService: Sendable {
         self.replay = replay
     }
 
-    func challenge() throws -> ChallengeOperation.Response {
+    func challenge() -> ChallengeOperation.Response {
         let now = core.now()
-        let (challenge, expires) = try challenges.withLock { try $0.issue(now: now) }
+        let (challenge, expires) = challenges.withLock { $0.issue(now: now) }
         return ChallengeOperation.Response(challenge: challenge, expires: expires)
     }
 
@@ -42,6 +42,10 @@ final class TokenService: Sendable {
         case .issue: return try await issue(token, request, generation: generation, now: now)
         case .renew:
             let old = try ownSession(token, request)
+            // A peer proves again that its key is published and not revoked: it opens a new session.
+            guard case .user = old.principal else {
+                throw SOAPFault(.forbidden, "a server opens a new session instead of renewing one")
+            }
             let record = try await sessions.renew(old, now: now)
             replay.forget(session: old.id)
             replay.begin(session: record.id)
@@ -95,7 +99,9 @@ final class TokenService: Sendable {
 
     private func parseRequest(_ der: [UInt8]) throws -> CertificateRequest {
         do { return try CertificateRequest(der: der) } catch {
-            throw SOAPFault(.invalidMessage, "the certificate request is refused: \(error.reason)")
+            // What the certificate library says of it names its own source files.
+            core.logger.info("certificate request refused", metadata: ["reason": "\(error)"])
+            throw SOAPFault(.invalidMessage, "the certificate request is malformed or of a key that is not accepted")
         }
     }
 

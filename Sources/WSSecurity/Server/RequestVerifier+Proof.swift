@@ -66,7 +66,15 @@ extension RequestVerifier {
         let principal = try await credentials.principal(of: certificate, stapled: stapled, at: call.now)
         guard principal != .anonymous else { throw SOAPFault(.untrustedCertificate, "The certificate names nobody.") }
         return Proof(
-            principal: principal, method: .x509, protection: .signed(body: body), certificate: certificate)
+            principal: principal, method: .x509, protection: .signed(body: body), certificate: certificate,
+            attemptID: Self.attemptID(call, verified))
+    }
+
+    /// Stock stacks sign Body and Timestamp only. Their digests stand for the call then; the signature value would not do,
+    /// since ECDSA has two for each.
+    private static func attemptID(_ call: Call, _ verified: VerifiedSignature) -> String? {
+        if let id = call.addressing.messageID?.element, verified.verified(id) != nil { return nil }
+        return "signed:" + Base64.encodeToString(verified.elements.flatMap(\.digest))
     }
 
     /// The certificate a KeyInfo means: one in the message or one we know.

@@ -58,6 +58,8 @@ public struct RequestVerifier: Sendable {
         var session: SecuritySession?
         var certificate: MailCertificate?
         var sequence: UInt64?
+        /// What makes the call unique where its MessageID is not signed: anybody could change that one.
+        var attemptID: String?
     }
 
     private func prove(_ call: Call, binding: inout ReplyBinding) async throws -> Proof {
@@ -76,7 +78,7 @@ public struct RequestVerifier: Sendable {
         // Anonymous operations change nothing and are not worth remembering.
         if call.kind != .anonymous, let messageID = call.addressing.messageID, let timestamp = call.timestamp {
             let attempt = Attempt(
-                principal: proof.principal, messageID: messageID.value, created: timestamp.created,
+                principal: proof.principal, messageID: proof.attemptID ?? messageID.value, created: timestamp.created,
                 session: proof.session, sequence: proof.sequence)
             try await replay.admit(attempt, now: call.now)
         }

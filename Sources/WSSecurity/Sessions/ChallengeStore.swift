@@ -1,6 +1,5 @@
 import FoundationEssentials
 import Identity
-import SOAP
 
 /// Challenges handed out for X.509 logins: random, short-lived, good for one use, bounded in number.
 public struct ChallengeStore: Sendable {
@@ -15,7 +14,8 @@ public struct ChallengeStore: Sendable {
 
     /// - Parameters:
     ///   - lifetime: seconds, at most 120.
-    ///   - limit: challenges outstanding at once; above it `Busy`.
+    ///   - limit: challenges outstanding at once; above it the oldest goes. Anybody may ask for challenges: refusing more would
+    ///     let a stranger keep everybody else from logging in, while a login redeems its own within seconds.
     public init(lifetime: TimeInterval = 120, limit: Int = 10_000) {
         self.lifetime = min(lifetime, 120)
         self.limit = limit
@@ -23,9 +23,12 @@ public struct ChallengeStore: Sendable {
 
     public var count: Int { expiries.count }
 
-    public mutating func issue(now: Date) throws(SOAPFault) -> (challenge: [UInt8], expires: Date) {
+    public mutating func issue(now: Date) -> (challenge: [UInt8], expires: Date) {
         purge(now)
-        guard queue.count - head < limit else { throw SOAPFault(.busy, "Too many logins are under way.") }
+        if queue.count - head >= limit {
+            expiries.removeValue(forKey: queue[head].challenge)
+            head += 1
+        }
         let challenge = RandomID.bytes(Self.length)
         let expires = now.addingTimeInterval(lifetime)
         expiries[challenge] = expires

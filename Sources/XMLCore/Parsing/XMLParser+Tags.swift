@@ -107,6 +107,10 @@ extension XMLParser {
             switch source[position] {
             case quote:
                 return form
+            case UInt8(ascii: "\""):
+                // Within single quotes; canonical XML has it as a reference.
+                form.remove(.canonical)
+                position &+= 1
             case UInt8(ascii: "&"):
                 form.remove(.plain)
                 let reference = try parseReference()

@@ -8,8 +8,8 @@ struct ExportCommand: MailboxCommand {
     static let configuration = CommandConfiguration(
         commandName: "export", abstract: "Write a message with all its proofs to a file that anybody can verify.",
         discussion: """
-            The bundle holds the message, its Postmark, the receipts and the certificates: `wsemail verify` needs nothing
-            else but the roots.
+            The bundle holds the message, its Postmark, the receipts and the certificates:
+            `wsemail verify` needs nothing else but the roots.
 
             Example:
               wsemail export 12 -o contract.evidence

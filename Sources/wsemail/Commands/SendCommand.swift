@@ -7,12 +7,13 @@ struct SendCommand: MailboxCommand {
     static let configuration = CommandConfiguration(
         commandName: "send", abstract: "Send a message.",
         discussion: """
-            The text comes from --body, from --file, or from standard input. The message is kept until your server's signed
-            receipt was verified; if that fails, the next command sends it again.
+            The text comes from --body, from --file, or from standard input. The message
+            is kept until your server's signed receipt was verified; if that fails, the
+            next command sends it again.
 
             Examples:
               wsemail send bob@scopio.test --subject "Lunch?" --body "At one, as always."
-              wsemail send bob@scopio.test carol@scopio.test --cc dan@capicom.test --subject Report --file report.txt
+              wsemail send bob@scopio.test --cc dan@capicom.test -s Report --file report.txt
               date | wsemail send bob@scopio.test --subject "The time"
             """)
 

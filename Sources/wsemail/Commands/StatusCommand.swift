@@ -9,8 +9,8 @@ struct StatusCommand: MailboxCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show what became of a message that you sent, with the receipts of the receiving domains.",
         discussion: """
-            A recipient's line is proved where their own domain signed a receipt that verifies here.
-            Ends with status 2 where a receipt does not verify.
+            A recipient's line is proved where their own domain signed a receipt that
+            verifies here. Ends with status 2 where a receipt does not verify.
 
             Examples:
               wsemail status 14

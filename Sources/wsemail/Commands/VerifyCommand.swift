@@ -7,8 +7,9 @@ struct VerifyCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Verify an evidence bundle, offline.",
         discussion: """
-            Prints who sent the message, to whom and when, which domain vouches and what the receipts say. Only the roots that
-            you name are believed. Ends with status 0 only when everything verifies, else with 2.
+            Prints who sent the message, to whom and when, which domain vouches and what
+            the receipts say. Only the roots that you name are believed. Ends with status
+            0 only when everything verifies, else with 2.
 
             Example:
               wsemail verify contract.evidence --roots capicom.pem scopio.pem

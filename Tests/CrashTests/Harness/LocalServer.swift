@@ -54,7 +54,7 @@ final class LocalServer: Sendable {
     }
 
     /// The author's status once all recipients have the state, or as it is when the time is over.
-    func status(of letter: Letter, reaching state: MailStore.RecipientState) async throws -> [MailStore.RecipientState] {
+    func status(of letter: Letter, reaching state: StoredState) async throws -> [StoredState] {
         let deadline = ContinuousClock.now + .seconds(30)
         while true {
             let status = try await store.status(of: letter.id.description, from: .submission(by: letter.author))

@@ -74,6 +74,7 @@ struct Site: Sendable {
     }
 
     /// The database while no server has it.
+    @discardableResult
     func withStore<Value: Sendable>(_ body: (SQLiteStore) async throws -> Value) async throws -> Value {
         let store = try SQLiteStore(configuration: .init(path: configuration.databasePath), logger: quiet)
         do {

@@ -1,0 +1,8 @@
+import Synchronization
+
+/// Set once, seen by all.
+final class Flag: Sendable {
+    private let value = Atomic(false)
+    var isSet: Bool { value.load(ordering: .acquiring) }
+    func set() { value.store(true, ordering: .releasing) }
+}
