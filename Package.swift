@@ -122,6 +122,8 @@ let package = Package(
         .testTarget(name: "ConsoleTests", dependencies: ["Console"]),
         .testTarget(name: "SOAPTests", dependencies: ["SOAP", "XMLCore", "XMLSecurity"]),
         .testTarget(
+            name: "MailModelTests", dependencies: ["MailModel", "Identity", "SOAP", "XMLSecurity", "XMLCore", "TestSupport"]),
+        .testTarget(
             name: "WSSecurityTests",
             dependencies: ["WSSecurity", "SOAP", "XMLCore", "XMLSecurity", "Identity", "XMLTestSupport", crypto, x509, asn1]),
         .target(name: "MailStoreContract", dependencies: ["Identity", "MailStore"], path: "Tests/MailStoreContract"),

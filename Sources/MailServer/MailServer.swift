@@ -64,15 +64,6 @@ public final class MailServer: Service {
         }
     }
 
-    /// Serves until SIGTERM or SIGINT, finishing what was acknowledged.
-    public static func run(_ configuration: ServerConfiguration, logger: Logger) async throws {
-        let server = try await build(configuration, logger: logger)
-        let group = ServiceGroup(
-            configuration: .init(
-                services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        try await group.run()
-    }
-
     static func makeResolver(_ configuration: ServerConfiguration) throws -> UnboundResolver {
         var settings = ResolverConfiguration()
         settings.forwarders = configuration.dnsServers
@@ -87,6 +78,11 @@ public final class MailServer: Service {
     ) async throws {
         guard let store = seams.store else { throw ConfigurationError("a server needs a store") }
         let keys = try DomainKeys(folder: configuration.keyDirectory, domain: configuration.domain)
+        // A data folder that is not mounted looks just like this: starting empty would lose mail quietly.
+        guard FileManager.default.fileExists(atPath: configuration.databasePath) else {
+            throw ConfigurationError(
+                "there is no database at \(configuration.databasePath): is the data folder mounted? `wsemaild init` makes a new one")
+        }
         self.closeResolver = closeResolver
         let started = clock()
         group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)

@@ -25,11 +25,17 @@ public struct RecipientStatus: Sendable, Hashable {
     public let state: RecipientState
     /// When it got this state.
     public let at: Date
+    /// Why; while it is queued, why the last attempt was put off.
     public let reason: String?
     /// The receipt that the recipient's server signed.
     public let peerReceipt: [UInt8]?
+    /// Attempts put off so far, while it is queued.
+    public let attempts: Int
 
-    public init(recipient: Address, state: RecipientState, at: Date, reason: String?, peerReceipt: [UInt8]?) {
+    public init(
+        recipient: Address, state: RecipientState, at: Date, reason: String?, peerReceipt: [UInt8]?, attempts: Int = 0
+    ) {
+        self.attempts = attempts
         self.recipient = recipient
         self.state = state
         self.at = at

@@ -13,13 +13,17 @@ extension SQLiteStore {
             let receipts = try sql.all("SELECT octets FROM receipts WHERE intent = ? ORDER BY key", intent.key) { try $0.bytes(0) }
             let recipients = try sql.all(
                 """
-                SELECT address, state, at, reason, (SELECT octets FROM peer_receipts WHERE key = r.peer_receipt)
-                FROM recipients r WHERE intent = ? ORDER BY address
+                SELECT r.address, r.state, r.at, coalesce(r.reason, j.reason),
+                    (SELECT octets FROM peer_receipts WHERE key = r.peer_receipt), coalesce(j.attempts, 0)
+                FROM recipients r LEFT JOIN jobs j
+                    ON j.intent = r.intent AND r.state = 'queued' AND instr(j.recipients, r.address) > 0
+                WHERE r.intent = ? GROUP BY r.address ORDER BY r.address
                 """, intent.key
             ) { row in
                 RecipientStatus(
                     recipient: try Address(stored: row.text(0)), state: try RecipientState(stored: row.text(1)),
-                    at: try row.time(2), reason: try row.optionalText(3), peerReceipt: try row.optionalBytes(4))
+                    at: try row.time(2), reason: try row.optionalText(3), peerReceipt: try row.optionalBytes(4),
+                    attempts: Int(try row.int(5)))
             }
             return IntentStatus(
                 messageID: messageID, digest: intent.digest, accepted: intent.accepted, receipts: receipts, recipients: recipients)

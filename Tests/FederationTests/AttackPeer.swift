@@ -58,7 +58,8 @@ struct AttackPeer: Sendable {
     func caller(
         to home: TestDomain, under signing: SigningIdentity? = nil, stapling octets: [UInt8]?, over transport: TLSTransport
     ) throws -> SecureCaller {
-        let staple: (@Sendable () async throws -> [UInt8])? = octets.map { octets in { octets } }
+        var staple: (@Sendable () async throws -> [UInt8])?
+        if let octets { staple = { octets } }
         return SecureCaller(
             domain: home.domain, credentials: .certificate(signing ?? identity.signing, metadata: staple), transport: transport,
             trust: AnchoredReplyTrust(TrustStore([try TrustAnchor(home.root, scope: .domain(home.domain))])), clock: { Date() })
@@ -160,7 +161,7 @@ final class PeerArena: Sendable {
     init() async throws {
         dns = try TestDNS([])
         home = try await TestDomain.start("scopio.test", port: try freePort(), dns: dns, users: ["bob", "dave"]) {
-            $0.maxMessageBytes = 100_000
+            $0.maxMessageBytes = 200_000
         }
         capicom = try AttackPeer("capicom.test")
         evil = try AttackPeer("evil.test")
@@ -215,5 +216,16 @@ extension DeliverOperation.Result {
 
     var states: [RecipientStatus.State] {
         octets.flatMap { try? SealedReceipt(octets: $0).receipt.recipients.map(\.state) } ?? []
+    }
+}
+
+enum TestDNSFor {
+    /// capicom.test and scopio.test on ports of this machine.
+    static func two(_ capicom: Int, _ scopio: Int) throws -> TestDNS {
+        try TestDNS([
+            .service("capicom.test", target: "mail.capicom.test", port: capicom),
+            .service("scopio.test", target: "mail.scopio.test", port: scopio),
+            .host("mail.capicom.test", ["127.0.0.1"]), .host("mail.scopio.test", ["127.0.0.1"]),
+        ])
     }
 }

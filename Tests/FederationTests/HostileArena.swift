@@ -153,7 +153,7 @@ final class HostileArena: Sendable {
             guard verified.verified(part) != nil else { throw ForgeFailure("\(part.localName) of the fault is not signed") }
         }
         guard envelope.addressing.action?.value == MailOperation.faultAction else { throw ForgeFailure("the fault's Action") }
-        try requireSilence(String(decoding: reply.body, as: UTF8.self))
+        try requireSilence(String(decoding: reply.body[envelope.body.sourceRange], as: UTF8.self))
         return fault
     }
 

@@ -71,7 +71,10 @@ enum HostileMail {
         send("a constraint nobody knows", .invalidMessage, message(extra: "<Constraint>shred</Constraint>")),
         send(
             "an attachment reference", .invalidMessage,
-            message(extra: "<Attachment name=\"a\" type=\"a/b\" size=\"1\" sha256=\"\(Base64.encodeToString([UInt8](repeating: 0, count: 32)))\"/>")),
+            message(
+                extra:
+                    "<Attachment name=\"a\" type=\"a/b\" size=\"1\" sha256=\"\(Base64.encodeToString([UInt8](repeating: 0, count: 32)))\"/>"
+            )),
         send("a negative attachment", .invalidMessage, message(extra: "<Attachment name=\"a\" type=\"a/b\" size=\"-1\" sha256=\"\"/>")),
         send(
             "a bounce from a user", .invalidMessage,
@@ -103,10 +106,14 @@ enum HostileMail {
         send("a subject with CR and LF as references", .invalidMessage, message(subject: "a&#13;&#10;b")),
         send("a subject with a line separator", .invalidMessage, message(subject: "a\u{2028}b")),
         send("a subject with a next-line control", .invalidMessage, message(subject: "a\u{85}b")),
-        send("a name too long", .tooMany, message().replacingOccurrences(
-            of: "<From>", with: "<From name=\"\(String(repeating: "n", count: 257))\">")),
-        send("a name too long for its one letter", .tooMany, message().replacingOccurrences(
-            of: "<From>", with: "<From name=\"n\(String(repeating: "\u{301}", count: 20_000))\">")),
+        send(
+            "a name too long", .tooMany,
+            message().replacingOccurrences(
+                of: "<From>", with: "<From name=\"\(String(repeating: "n", count: 257))\">")),
+        send(
+            "a name too long for its one letter", .tooMany,
+            message().replacingOccurrences(
+                of: "<From>", with: "<From name=\"n\(String(repeating: "\u{301}", count: 20_000))\">")),
     ]
 
     private static func call(_ name: String, _ operation: MailOperation, _ subcode: FaultSubcode, _ payload: String) -> Attack {

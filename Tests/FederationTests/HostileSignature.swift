@@ -73,7 +73,9 @@ enum HostileSignature {
                 "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-soap-message-security-1.0#STR-Transform"
             ),
         ].map { name, uri in
-            resigned("transform " + name) { try $0.replacing("<ds:Transform Algorithm=\"\(exclusive)\"", by: "<ds:Transform Algorithm=\"\(uri)\"") }
+            resigned("transform " + name) {
+                try $0.replacing("<ds:Transform Algorithm=\"\(exclusive)\"", by: "<ds:Transform Algorithm=\"\(uri)\"")
+            }
         } + [
             resigned("no transform") { try $0.removing("ds:Transforms") },
             resigned("enveloped-signature of what does not enclose it") {
@@ -105,7 +107,8 @@ enum HostileSignature {
             },
             resigned("the digest of something else") { text in
                 let first = try text.element("ds:DigestValue")
-                return try text.replacing(first, by: "<ds:DigestValue>\(Base64.encodeToString([UInt8](repeating: 1, count: 32)))</ds:DigestValue>")
+                return try text.replacing(
+                    first, by: "<ds:DigestValue>\(Base64.encodeToString([UInt8](repeating: 1, count: 32)))</ds:DigestValue>")
             },
             Attack.session("signature: too many references", .failedCheck) { arena in
                 var call = arena.call()

@@ -15,7 +15,8 @@ enum HostileXML {
         Attack("xml: " + name, subcode) { _ in Shot(text) }
     }
 
-    private static let bomb = "<!DOCTYPE b [<!ENTITY a \"aaaaaaaaaa\">"
+    private static let bomb =
+        "<!DOCTYPE b [<!ENTITY a \"aaaaaaaaaa\">"
         + (1...9).map { "<!ENTITY a\($0) \"&a\($0 == 1 ? "" : String($0 - 1));&a;&a;&a;&a;\">" }.joined() + "]>"
 
     private static let markup: [Attack] = [

@@ -91,7 +91,9 @@ import XMLSecurity
         let many = { (count: Int) in (0..<count).map { "<To>u\($0)@scopio.test</To>" }.joined() }
         #expect(try parse(messageText(to: many(MessageLimits.standard.maxRecipients))).to.count == MessageLimits.standard.maxRecipients)
         #expect(throws: MailModelError.self) { try parse(messageText(to: many(MessageLimits.standard.maxRecipients + 1))) }
-        let named = { (count: Int) in messageText().replacingOccurrences(of: "<From>", with: "<From name=\"\(String(repeating: "n", count: count))\">") }
+        let named = { (count: Int) in
+            messageText().replacingOccurrences(of: "<From>", with: "<From name=\"\(String(repeating: "n", count: count))\">")
+        }
         #expect(try parse(named(256)).from.name?.count == 256)
         #expect(throws: MailModelError.self) { try parse(named(257)) }
     }
@@ -127,7 +129,10 @@ import XMLSecurity
         let verified = try sealed.verifyAuthor { (_) throws(SignatureError) in key.publicKey }
         #expect(verified?.elements.count == 1)
         let text = String(decoding: sealed.octets, as: UTF8.self)
-        for (old, new) in [("Line one", "Line 0ne"), ("bob@scopio", "eve@scopio"), ("<Subject>", "<Replaces>urn:uuid:6ba7b810-9dad-41d1-80b4-00c04fd430c8</Replaces><Subject>")] {
+        for (old, new) in [
+            ("Line one", "Line 0ne"), ("bob@scopio", "eve@scopio"),
+            ("<Subject>", "<Replaces>urn:uuid:6ba7b810-9dad-41d1-80b4-00c04fd430c8</Replaces><Subject>"),
+        ] {
             let changed = try SealedMessage(octets: Array(text.replacingOccurrences(of: old, with: new).utf8))
             #expect(throws: SignatureError.self) { try changed.verifyAuthor { (_) throws(SignatureError) in key.publicKey } }
         }

@@ -78,10 +78,10 @@ import XMLSecurity
         let alice = fixture.keys.alice
         let tokens = [("y", fixture.keys.bob.certificate), ("x", alice.certificate)]
         for hint in try hints(alice.certificate) + [.reference(id: "x", valueType: URIs.x509v3)] {
-            let bytes = try call(key: alice.key, hint: hint, tokens: tokens)
+            let bytes = try call(key: alice.key, hint: hint, tokens: tokens, signAddressing: true)
             #expect(try await fixture.verify(bytes).principal == .user(fixture.alice), "\(hint)")
         }
-        let embedded = try call(key: alice.key, hint: .certificate(alice.certificate.der))
+        let embedded = try call(key: alice.key, hint: .certificate(alice.certificate.der), signAddressing: true)
         #expect(try await fixture.verify(embedded).principal == .user(fixture.alice))
     }
 
@@ -89,7 +89,7 @@ import XMLSecurity
         let alice = fixture.keys.alice
         for hint in try hints(alice.certificate) {
             fixture.tables.state.withLock { $0.known = [] }
-            let bytes = try call(key: alice.key, hint: hint)
+            let bytes = try call(key: alice.key, hint: hint, signAddressing: true)
             #expect(try await fixture.refusal(bytes) == .unknownCertificate)
             fixture.tables.state.withLock { $0.known = [alice.certificate] }
             #expect(try await fixture.verify(bytes).principal == .user(fixture.alice), "\(hint)")

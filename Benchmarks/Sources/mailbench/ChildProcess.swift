@@ -60,9 +60,9 @@ final class ChildProcess {
         wait()
     }
 
-    /// Waits until the output contains `text`.
+    /// Waits until one of the files contains `text`.
     func wait(for text: String) throws {
-        while !output.contains(text) {
+        while !output.contains(text), !errors.contains(text) {
             var result: Int32 = 0
             if waitpid(id, &result, WNOHANG) == id {
                 status = result

@@ -55,6 +55,11 @@ final class TestBed {
         return output.components(separatedBy: TestBed.abroad).count - 1
     }
 
+    /// The last lines of the servers' logs.
+    var logs: String {
+        servers.map { $0.errors.split(separator: "\n").suffix(5).joined(separator: "\n") }.joined(separator: "\n")
+    }
+
     /// Ends all processes and removes the folder.
     func stop() {
         // Nothing of theirs is to be kept.
@@ -116,7 +121,9 @@ final class TestBed {
             arguments.append("--srv-host=_wsemail._tcp.\(domain),mail.\(domain),\(port),0,0")
             arguments.append("--host-record=mail.\(domain),127.0.0.1")
         }
-        return try ChildProcess(program, arguments, folder: options.folder, name: "dns")
+        let process = try ChildProcess(program, arguments, folder: options.folder, name: "dns")
+        try process.wait(for: "started, version")
+        return process
     }
 }
 

@@ -63,8 +63,8 @@ final class Workload {
             try await self.everyone { user, index in for id in ids[index].prefix(count) { try await user.delete(id) } }
         }
         try await send(each: 6)
-        let mix = try await mix(each: 4 * count, into: &figures)
-        say("mix: \(mix) operations")
+        try await mix(each: 4 * count, into: &figures)
+        say("mix: \(String(format: "%.3f", figures["mix_cpu_ms"] ?? 0)) ms")
         try await empty()
         return figures
     }
@@ -85,7 +85,7 @@ final class Workload {
         try await body()
         let result = (try cpu.milliseconds() - before) / Double(operations * users.count)
         recording?.end(SIGINT)
-        say("\(name): \(String(format: "%.3f", result)) ms")
+        if operations > 1 { say("\(name): \(String(format: "%.3f", result)) ms") }
         return result
     }
 
@@ -120,7 +120,7 @@ final class Workload {
             for reader in readers { arrived += Int(try await reader.list(limit: 1).cursor) }
             if arrived == sentAbroad { break }
             guard arrived < sentAbroad, ContinuousClock.now < deadline else {
-                throw Failure("\(arrived) of \(sentAbroad) messages arrived abroad")
+                throw Failure("\(arrived) of \(sentAbroad) messages arrived abroad\n\(bed.logs)")
             }
             try await Task.sleep(for: .milliseconds(20))
         }
@@ -151,8 +151,8 @@ final class Workload {
 
     // MARK: The paper's mix
 
-    /// - Returns: operations counted. A retrieve or delete on an inbox that the client knows to be empty is not.
-    private func mix(each count: Int, into figures: inout RoundFigures) async throws -> Int {
+    /// A retrieve or delete on an inbox that the client knows to be empty is not counted.
+    private func mix(each count: Int, into figures: inout RoundFigures) async throws {
         let mails = users.map { _ in (0..<count).map { _ in text.mail() } }
         let recipients = users.indices.map { addressees(of: $0) }
         let seed = UInt64(roundsDone)
@@ -176,7 +176,6 @@ final class Workload {
         figures["ops_per_s"] = Double(latencies.count) / (elapsed / .seconds(1))
         figures["mean_ms"] = latencies.reduce(0, +) / Double(latencies.count)
         figures["p99_ms"] = latencies[min(latencies.count - 1, latencies.count * 99 / 100)]
-        return latencies.count
     }
 
     private actor Collector {

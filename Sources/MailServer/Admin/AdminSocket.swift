@@ -27,7 +27,13 @@ struct AdminSocket: Service {
         var timeout: TimeAmount = .seconds(10)
     }
 
-    typealias Connection = NIOAsyncChannel<ByteBuffer, ByteBuffer>
+    /// One client.
+    private struct Connection: Sendable {
+        let channel: any Channel
+        let lines: AsyncStream<ByteBuffer>
+
+        func send(_ bytes: ByteBuffer) async throws { try await channel.writeAndFlush(bytes) }
+    }
 
     private let path: String
     private let group: any EventLoopGroup
@@ -52,11 +58,11 @@ struct AdminSocket: Service {
         let server = try await bind()
         defer { unlink(path) }
         try await withGracefulShutdownHandler {
-            try await server.executeThenClose { channels in
-                try SocketFile.protect(path)
+            try await server.executeThenClose { connections in
+                try activate()
                 try await withThrowingDiscardingTaskGroup { tasks in
-                    for try await channel in channels {
-                        tasks.addTask { await serve(channel) }
+                    for try await connection in connections {
+                        tasks.addTask { await serve(connection) }
                     }
                 }
             }
@@ -65,61 +71,65 @@ struct AdminSocket: Service {
         }
     }
 
-    private func bind() async throws -> NIOAsyncChannel<any Channel, Never> {
+    /// Where the socket is made before it has its rights.
+    private var freshPath: String { path + ".new" }
+
+    private func bind() async throws -> NIOAsyncChannel<Connection, Never> {
         try SocketFile.prepare(path)
+        try SocketFile.prepare(freshPath)
         let (limits, refusal) = (limits, AdminSocket.encode(AdminSocket.tooLong(limits.requestBytes)))
         return try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 16)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-            // Nothing is read before somebody is there to serve the connection.
-            .childChannelOption(.autoRead, value: false)
-            .bind(unixDomainSocketPath: path) { channel in
+            .bind(unixDomainSocketPath: freshPath) { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    // No NIOAsyncChannel here: one that is made and never served, because the server stops just then,
+                    // ends the whole process.
+                    let (lines, continuation) = AsyncStream.makeStream(
+                        of: ByteBuffer.self, bufferingPolicy: .bufferingOldest(AdminLineHandler.maximumWaiting))
                     try channel.pipeline.syncOperations.addHandler(
-                        AdminLineHandler(maximumLength: limits.requestBytes, timeout: limits.timeout, refusal: refusal))
-                    return channel
+                        AdminLineHandler(
+                            maximumLength: limits.requestBytes, timeout: limits.timeout, refusal: refusal,
+                            lines: continuation))
+                    return Connection(channel: channel, lines: lines)
                 }
             }
     }
 
-    /// The connection as sequences. Only now: a NIOAsyncChannel that is made and never served ends the process, and the
-    /// server may stop between the two. Nil when it is closed already.
-    private static func wrap(_ channel: any Channel) async throws -> Connection? {
-        try await channel.eventLoop.submit {
-            guard channel.isActive else { return nil }
-            let connection = try Connection(wrappingChannelSynchronously: channel)
-            try channel.syncOptions?.setOption(.autoRead, value: true)
-            return connection
-        }.get()
-    }
-
-    private func serve(_ channel: any Channel) async {
+    /// Gives the socket its rights, then its name: nobody ever sees it without them.
+    private func activate() throws {
         do {
-            guard let connection = try await AdminSocket.wrap(channel) else { return }
-            try await serve(connection)
+            try SocketFile.protect(freshPath)
+            guard rename(freshPath, path) == 0 else { throw SocketFile.failure("create", path) }
         } catch {
-            // A client that went away is nobody's fault.
-            logger.debug("admin connection ended", metadata: ["reason": "\(error)"])
+            unlink(freshPath)
+            throw error
         }
     }
 
-    private func serve(_ connection: Connection) async throws {
+    private func serve(_ connection: Connection) async {
         let isAdmitted = counter.enter(limit: limits.connections)
-        defer { if isAdmitted { counter.leave() } }
-        try await connection.executeThenClose { inbound, outbound in
+        defer {
+            if isAdmitted { counter.leave() }
+            connection.channel.close(promise: nil)
+        }
+        do {
             guard isAdmitted else {
-                let error = AdminError(.busy, "too many administrators at a time", hint: "try again")
-                return try await outbound.write(AdminSocket.encode(AdminReply(error: error)))
+                throw AdminError(.busy, "too many administrators at a time", hint: "try again")
             }
             let caller = try await caller(of: connection.channel)
             guard caller.user == geteuid() || caller.user == 0 else {
                 logger.warning("admin socket: a foreign user", metadata: ["by": "\(caller)"])
-                let error = AdminError(.forbidden, "only the server's own user and root may do this")
-                return try await outbound.write(AdminSocket.encode(AdminReply(error: error)))
+                throw AdminError(.forbidden, "only the server's own user and root may do this")
             }
-            for try await line in inbound.cancelOnGracefulShutdown() {
-                try await outbound.write(AdminSocket.encode(await reply(to: line, caller)))
+            for await line in connection.lines.cancelOnGracefulShutdown() {
+                try await connection.send(AdminSocket.encode(await reply(to: line, caller)))
             }
+        } catch let error as AdminError {
+            try? await connection.send(AdminSocket.encode(AdminReply(error: error)))
+        } catch {
+            // A client that went away is nobody's fault.
+            logger.debug("admin connection ended", metadata: ["reason": "\(error)"])
         }
     }
 

@@ -9,7 +9,8 @@ extension AsyncStream where Element: Sendable {
             let task = Task {
                 await withTaskGroup(of: Void.self) { group in
                     group.addTask { for await element in source { continuation.yield(element) } }
-                    group.addTask { try? await Task.sleep(for: limit) }
+                    // A server that stops answers those who wait at once.
+                    group.addTask { try? await cancelWhenGracefulShutdown { try await Task.sleep(for: limit) } }
                     // Else everybody who waits for news would hold up the shutdown.
                     group.addTask { try? await gracefulShutdown() }
                     await group.next()

@@ -153,6 +153,9 @@ struct Parts {
         }
         hooks.trustChanged = { try await core.trust.reload() }
         hooks.publishMetadata = { try await publisher.publish() }
+        let (pool, agent) = (gateway.pool, agent)
+        hooks.peerForgotten = { await pool.drop($0) }
+        hooks.retryWanted = { await agent.resetBreaker($0) }
         hooks.fetchRoots = RootOffer.fetcher(core.configuration, resolver: resolver, transport: transport, clock: core.clock)
         hooks.bounce = { job, reason in
             let failed = job.job.recipients.map { RecipientOutcome(recipient: $0, state: .bounced, reason: reason) }
@@ -160,9 +163,10 @@ struct Parts {
         }
         hooks.liveDetails = {
             [
-                "server": "running", "requests": "\(core.metrics.value(.requests))",
-                "faults": "\(core.metrics.value(.faults))", "submitted": "\(core.metrics.value(.messagesSubmitted))",
-                "received": "\(core.metrics.value(.messagesReceived))",
+                "server": "running", "requests_count": "\(core.metrics.value(.requests))",
+                "faults_count": "\(core.metrics.value(.faults))",
+                "submitted_count": "\(core.metrics.value(.messagesSubmitted))",
+                "received_count": "\(core.metrics.value(.messagesReceived))",
             ]
         }
         return hooks

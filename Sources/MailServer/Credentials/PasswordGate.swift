@@ -59,6 +59,8 @@ final class PasswordGate: Sendable {
         }
         let isRight = await verify(password, against: credential?.isDisabled == false ? credential?.passwordHash : nil)
         guard let isRight else { throw SOAPFault(.busy, "too many logins at this moment; try again") }
+        // Guesses sent all at once pass the first look together: what comes after the allowed number learns nothing.
+        try admit(address, from: peerAddress, now: now)
         return state.withLock { state in
             guard isRight, let credential else {
                 state.narrow.failed("\(address) \(peerAddress)", now: now)

@@ -97,7 +97,7 @@ struct MailboxService: Sendable {
         else { throw SOAPFault(.unknownMessage, "you have sent no message of that id, or too long ago") }
         let lines = status.recipients.map {
             StatusOperation.Line(
-                address: $0.recipient, state: $0.state.rawValue, time: DateTime.format($0.at), attempts: 0,
+                address: $0.recipient, state: $0.state.rawValue, time: DateTime.format($0.at), attempts: $0.attempts,
                 reason: $0.reason)
         }
         var receipts = status.receipts

@@ -73,7 +73,7 @@ extension ServerChecks {
 
     private func lifeFindings(_ name: String, _ certificate: MailCertificate) -> [CheckFinding] {
         let left = certificate.notAfter.timeIntervalSince(now)
-        let renewal = "a new certificate is needed: see docs/operation.md, \"Renewing certificates\""
+        let renewal = "it must be issued anew: see docs/admin.md, \"Certificates\""
         if left <= 0 { return [.fail("keys", "\(name) has expired", renewal)] }
         if left < ServerChecks.renewBefore { return [.warn("keys", "\(name) expires in \(Int(left / 86_400)) days", renewal)] }
         if certificate.notBefore > now {

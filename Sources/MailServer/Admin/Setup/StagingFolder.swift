@@ -38,7 +38,8 @@ final class StagingFolder {
             guard !files.fileExists(atPath: data + "/keys") else {
                 throw AdminError(
                     .alreadyExists, "\(data) already holds the keys of a domain; nothing was changed",
-                    hint: "start it with `wsemaild serve`, or choose another folder with --data")
+                    hint: "start it with `wsemaild serve` (a lost password: `wsemaild user passwd postmaster`), or choose "
+                        + "another folder with --data")
             }
             let hadRemains = files.fileExists(atPath: path)
             guard hadRemains || !files.fileExists(atPath: data + "/mail.sqlite") else {
