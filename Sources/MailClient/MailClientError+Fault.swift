@@ -1,3 +1,4 @@
+import Identity
 import SOAP
 
 extension MailClientError {
@@ -11,8 +12,8 @@ extension MailClientError {
                 fault: subcode)
         case .untrustedCertificate, .unknownCertificate:
             self.init(
-                .keyRefused, "the server does not accept your key (any more): \(fault.reason)",
-                advice: "Enrol a new key with your password: wsemail account add ADDRESS --renew", fault: subcode)
+                .keyRefused, "your server does not accept your key (any more): \(fault.reason)",
+                advice: Self.keyAdvice(nil), fault: subcode)
         case .unknownMessage:
             self.init(
                 .noSuchMessage, "the server knows no such message", advice: "`wsemail list` shows what there is.",
@@ -21,14 +22,28 @@ extension MailClientError {
             self.init(
                 .invalidInput, "there is no such folder", advice: "The folders are Inbox and Sent.", fault: subcode)
         case .busy, .storageFull, .internal:
+            // A reason that says how long to wait needs no second hint.
+            let saysWhen = fault.reason.contains("try again")
             self.init(
-                .refused, "the server cannot do it now: \(fault.reason)", advice: "Try again in a minute.",
-                fault: subcode, isTransient: true)
+                .refused, saysWhen ? fault.reason : "the server cannot do it now: \(fault.reason)",
+                advice: saysWhen ? nil : "Try again in a minute.", fault: subcode, isTransient: true)
         default:
             self.init(
                 .refused, fault.reason, advice: Self.advice[fault.subcode], fault: subcode,
                 isTransient: fault.isTransient)
         }
+    }
+
+    /// The same, with what only the account tells: which address has to be enrolled anew.
+    func about(_ address: Address) -> MailClientError {
+        guard code == .keyRefused else { return self }
+        return MailClientError(code, reason, advice: Self.keyAdvice(address), fault: fault, isTransient: isTransient)
+    }
+
+    private static func keyAdvice(_ address: Address?) -> String {
+        let command = "`wsemail account add \(address.map(\.description) ?? "YOUR-ADDRESS") --renew`"
+        return "The account may be disabled, or the key revoked: ask your domain's administrator. "
+            + "If the account is in order, \(command) enrols a new key with your password."
     }
 
     private static let advice: [FaultSubcode: String] = [
@@ -38,7 +53,7 @@ extension MailClientError {
         .tooMany: "Send it in several messages.",
         .idConflict: "Write the message anew: its id was used for another one.",
         .staleTimestamp: "Set this computer's clock.",
-        .forbidden: "Ask the domain's administrator.",
+        .forbidden: "The account may be disabled: ask your domain's administrator.",
         .unsupportedConstraint: "Send it without that constraint.",
         .expiredMessage: "Check this computer's clock and write the message anew.",
     ]

@@ -30,39 +30,43 @@ extension MailClientError {
             self.init(fault: fault)
             return
         }
+        let words = ConnectionWords.plain(error.reason)
         switch error.code {
         case .tlsUntrusted, .tlsWrongName:
             self.init(
-                .untrustedServer, "the server's TLS certificate does not prove your mail domain: \(error.reason)",
+                .untrustedServer, "the server's TLS certificate does not prove your mail domain: \(words)",
                 advice: "Somebody may be in between. Ask the domain's operator whether its root changed; if so, "
                     + "run `wsemail account remove` and `wsemail account add` with the new fingerprint.",
                 isTransient: error.isTransient)
         case .untrustedReply:
             self.init(
-                .untrustedServer, "the server's answer could not be believed: \(error.reason)",
+                .untrustedServer, "the server's answer could not be believed: \(words)",
                 advice: "Try again; if it stays so, tell the domain's operator.", isTransient: true)
         case .outcomeUnknown:
-            self.init(.unacknowledged, error.reason, advice: "Run the command again.", isTransient: true)
+            self.init(.unacknowledged, words, advice: "Run the command again.", isTransient: true)
         case .connectFailed, .connectTimeout:
-            // "127.0.0.1 port 8443: …": what follows are the words of the network library.
-            let place = error.reason.split(separator: ": ", maxSplits: 1).first.map(String.init) ?? error.reason
+            self.init(.unreachable, words, advice: Self.tryAgain, isTransient: true)
+        case .httpStatus where error.reason == "HTTP status 413":
+            // Not signed, but said by the server that TLS proved; the same octets never become smaller.
             self.init(
-                .unreachable, "no server answers at \(place)", advice: "Check the network and try again; nothing is lost.",
-                isTransient: true)
+                .refused, "the server refuses it: it is too large", advice: "Shorten the message.",
+                fault: FaultSubcode.tooLarge.rawValue)
         case .cancelled: self.init(.internal, "interrupted", isTransient: true)
         case .invalidDestination, .invalidRequest, .closed: self.init(.internal, error.reason)
         default:
             self.init(
-                .unreachable, "the server could not be reached: \(error.reason)",
-                advice: "Check the network and try again; nothing is lost.", isTransient: true)
+                .unreachable, "the server could not be reached: \(words)", advice: Self.tryAgain, isTransient: true)
         }
     }
 
+    private static let tryAgain = "Check the network, then try again; nothing is lost."
+
     private init(resolution error: DeliveryError) {
+        let words = ConnectionWords.plain(error.reason)
         switch error.code {
         case .noService, .serviceDenied:
             self.init(
-                .unreachable, error.reason,
+                .unreachable, words,
                 advice: "Check the spelling of the domain, or name its server with --server HOST:PORT.",
                 isTransient: error.isTransient)
         case .privateTarget:
@@ -71,10 +75,10 @@ extension MailClientError {
                 advice: "In a private network, allow that with --allow-private when you add the account.")
         case .dnsFailure, .bogus, .noAddress, .unreachable, .suspended:
             self.init(
-                .unreachable, error.reason,
+                .unreachable, words,
                 advice: "Check the network and DNS (--dns ADDRESS asks another resolver), then try again.",
                 isTransient: true)
-        default: self.init(.internal, error.reason, isTransient: error.isTransient)
+        default: self.init(.internal, words, isTransient: error.isTransient)
         }
     }
 

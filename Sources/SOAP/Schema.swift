@@ -194,6 +194,7 @@ public enum Schema {
           <xs:complexType name="RetrieveType">
             <xs:sequence>
               <xs:element name="Id" type="w:MessageIdType"/>
+              <xs:element name="Uid" type="xs:unsignedLong" minOccurs="0"/>
               <xs:element name="In" type="xs:string" minOccurs="0"/>
               <xs:element name="WithReceipt" type="xs:boolean" minOccurs="0"/>
             </xs:sequence>
@@ -214,8 +215,9 @@ public enum Schema {
           <!-- Delete, Mark, Move -->
           <xs:complexType name="DeleteType">
             <xs:sequence>
-              <xs:element name="Id" type="w:MessageIdType" maxOccurs="unbounded"/>
-              <!-- only entries of this folder -->
+              <xs:element name="Id" type="w:MessageIdType" minOccurs="0" maxOccurs="unbounded"/>
+              <xs:element name="Uid" type="xs:unsignedLong" minOccurs="0" maxOccurs="unbounded"/>
+              <!-- of the ids only entries of this folder -->
               <xs:element name="In" type="xs:string" minOccurs="0"/>
             </xs:sequence>
           </xs:complexType>
@@ -226,8 +228,9 @@ public enum Schema {
           <xs:element name="DeleteResponse" type="w:CountResponseType"/>
           <xs:complexType name="MarkType">
             <xs:sequence>
-              <xs:element name="Id" type="w:MessageIdType" maxOccurs="unbounded"/>
-              <!-- only entries of this folder -->
+              <xs:element name="Id" type="w:MessageIdType" minOccurs="0" maxOccurs="unbounded"/>
+              <xs:element name="Uid" type="xs:unsignedLong" minOccurs="0" maxOccurs="unbounded"/>
+              <!-- of the ids only entries of this folder -->
               <xs:element name="In" type="xs:string" minOccurs="0"/>
               <xs:element name="Add" type="xs:string" minOccurs="0"/>
               <xs:element name="Remove" type="xs:string" minOccurs="0"/>
@@ -237,7 +240,9 @@ public enum Schema {
           <xs:element name="MarkResponse" type="w:CountResponseType"/>
           <xs:complexType name="MoveType">
             <xs:sequence>
-              <xs:element name="Id" type="w:MessageIdType" maxOccurs="unbounded"/>
+              <xs:element name="Id" type="w:MessageIdType" minOccurs="0" maxOccurs="unbounded"/>
+              <xs:element name="Uid" type="xs:unsignedLong" minOccurs="0" maxOccurs="unbounded"/>
+              <xs:element name="In" type="xs:string" minOccurs="0"/>
               <xs:element name="Folder" type="xs:string"/>
             </xs:sequence>
           </xs:complexType>

@@ -72,14 +72,15 @@ public struct EvidenceBundle: Sendable, Hashable {
 
     // MARK: Reading
 
-    /// - Throws: `notVerified` for what is no bundle of a version we know.
+    /// - Throws: `invalidInput` for what is no bundle of a version we know: there is nothing to verify.
     public init(parsing document: [UInt8]) throws(MailClientError) {
         do {
+            guard !document.isEmpty else { throw Self.malformed("it is empty") }
             guard document.count <= Self.maximumSize else { throw Self.malformed("it is too large") }
             let limits = XMLLimits(maxBytes: Self.maximumSize, maxDepth: 4, maxElements: 2_048)
             try self.init(reading: XMLDocument.parse(document, limits: limits).root)
         } catch let error as XMLError {
-            throw Self.malformed(error.reason)
+            throw Self.malformed("it cannot be read as XML of that kind (\(error.reason))")
         } catch {
             throw MailClientError(error)
         }
@@ -88,7 +89,8 @@ public struct EvidenceBundle: Sendable, Hashable {
     private init(reading root: XMLElement) throws {
         guard root.isNamed(MailXML.name("Evidence")) else { throw Self.malformed("its root element is another one") }
         guard root.attribute("version") == "1" else {
-            throw MailClientError(.notVerified, "the bundle is of another version", advice: "Use a newer wsemail to verify it.")
+            throw MailClientError(
+                .invalidInput, "this evidence file is of another version", advice: "Use a newer wsemail to verify it.")
         }
         let known: Set<String> = [
             "Exported", "MessageOctets", "PostmarkOctets", "ReceiptOctets", "MetadataOctets", "CertificateOctets",
@@ -114,6 +116,6 @@ public struct EvidenceBundle: Sendable, Hashable {
     }
 
     private static func malformed(_ what: String) -> MailClientError {
-        MailClientError(.notVerified, "this is no evidence bundle: \(what)")
+        MailClientError(.invalidInput, "this is no evidence file: \(what)", advice: "`wsemail export` writes evidence files.")
     }
 }

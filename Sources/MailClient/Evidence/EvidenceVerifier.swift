@@ -34,7 +34,7 @@ public struct EvidenceVerifier: Sendable {
     }
 
     /// Reads and judges a bundle.
-    /// - Throws: `notVerified` for what is no bundle.
+    /// - Throws: `invalidInput` for what is no bundle.
     public func verify(document: [UInt8]) async throws(MailClientError) -> EvidenceReport {
         await verify(try EvidenceBundle(parsing: document))
     }

@@ -45,6 +45,16 @@ public struct Draft: Sendable, Hashable {
         return String(("Re: " + subject).prefix(limit))
     }
 
+    /// The same with everybody named once: To goes before Cc, Cc before Bcc, the first name before the next.
+    func withoutRepeats() -> Draft {
+        var seen: Set<Address> = []
+        var draft = self
+        draft.to = to.filter { seen.insert($0.address).inserted }
+        draft.cc = cc.filter { seen.insert($0.address).inserted }
+        draft.bcc = bcc.filter { seen.insert($0).inserted }
+        return draft
+    }
+
     /// The message, with its id made here, once.
     /// - Throws: `invalidInput`.
     func message(from author: Address, now: Date) throws(MailClientError) -> Message {

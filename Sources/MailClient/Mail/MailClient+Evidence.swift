@@ -4,14 +4,23 @@ import MailModel
 
 extension MailClient {
     /// Gathers all that proves who sent a message, to whom, when, and what the domains said of it.
-    /// - Returns: the bundle, and how it is judged now by the anchors we know.
-    public func evidence(_ id: MessageID) async throws(MailClientError) -> (bundle: EvidenceBundle, report: EvidenceReport) {
-        let stored = try await retrieve(id, withReceipt: true)
+    /// - Parameter hidesBcc: leaves out receipts that name recipients who are in neither To nor Cc.
+    public func evidence(
+        _ location: MessageLocation, hidesBcc: Bool = false
+    ) async throws(MailClientError) -> GatheredEvidence {
+        let stored = try await retrieve(location, withReceipt: true)
         var receipts = stored.receipt.map { [$0] } ?? []
+        var blindCopies: [Address] = []
         if stored.message.message.from.address == account.address {
-            for proof in try await status(id).proofs where !receipts.contains(proof.receipt.octets) {
+            for proof in try await status(location.id).proofs where !receipts.contains(proof.receipt.octets) {
                 receipts.append(proof.receipt.octets)
             }
+            for receipt in receipts {
+                for address in stored.message.unnamed(in: receipt) where !blindCopies.contains(address) {
+                    blindCopies.append(address)
+                }
+            }
+            if hidesBcc { receipts.removeAll { !stored.message.unnamed(in: $0).isEmpty } }
         }
         var domains: [MailDomain] = [stored.message.message.from.address.domain]
         for octets in receipts {
@@ -40,6 +49,15 @@ extension MailClient {
         }
         bundle.certificates = anchors.map(\.certificate.der)
         let report = await EvidenceVerifier(anchors: anchors, now: clock()).verify(bundle)
-        return (bundle, report)
+        return GatheredEvidence(bundle: bundle, report: report, blindCopies: blindCopies)
     }
+}
+
+/// A bundle to hand over.
+public struct GatheredEvidence: Sendable {
+    public let bundle: EvidenceBundle
+    /// How it is judged now by the anchors we know.
+    public let report: EvidenceReport
+    /// Recipients whom the author named to nobody else, as the receipts tell.
+    public let blindCopies: [Address]
 }

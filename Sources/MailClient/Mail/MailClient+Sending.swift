@@ -6,16 +6,28 @@ import SOAP
 /// Sending: the octets are made once, kept in the outbox, and sent until the server's Receipt was verified.
 extension MailClient {
     /// Sends a draft.
-    /// - Throws: `unacknowledged` (transient) when the message stays in the outbox; `refused` when the server will never
+    /// - Throws: `invalidInput` when it is larger than the home domain allows: then nothing was kept or sent;
+    ///   `unacknowledged` (transient) when the message stays in the outbox; `refused` when the server will never
     ///   take it: then it lies in the folder of refused messages.
     public func send(_ draft: Draft) async throws(MailClientError) -> SentMessage {
         let entry = try compose(draft)
-        try outbox.add(entry)
+        try SubmissionLimits.check(entry, try await limits(for: entry))
+        let lock = try outbox.add(entry)
+        defer { lock.release() }
         return try await submit(entry)
+    }
+
+    /// What the home domain says that it takes. Only where nothing is known of it, and the message is not small, it is asked.
+    private func limits(for entry: OutboxEntry) async throws(MailClientError) -> SubmissionLimits {
+        if let known = await trust.homeLimits() { return known }
+        guard !SubmissionLimits.modest.allow(entry) else { return .standard }
+        guard let knowledge = try? await trust.knowledge(of: account.address.domain) else { return .standard }
+        return SubmissionLimits(knowledge.metadata.metadata.limits)
     }
 
     /// Makes the message, without sending it.
     func compose(_ draft: Draft) throws(MailClientError) -> OutboxEntry {
+        let draft = draft.withoutRepeats()
         let now = clock()
         let message = try draft.message(from: account.address, now: now)
         guard draft.isSigned else {
@@ -37,13 +49,19 @@ extension MailClient {
     }
 
     /// Messages that wait in the outbox.
-    public func waiting() throws(MailClientError) -> [OutboxEntry] { try outbox.entries() }
+    public func waiting() throws(MailClientError) -> [OutboxEntry] { try outbox.content().entries }
 
     /// Sends what earlier commands could not. Stops at the first sign that the server is not there.
     public func retryOutbox() async throws(MailClientError) -> OutboxReport {
         var report = OutboxReport()
-        let entries = try outbox.entries()
+        let (entries, damaged) = try outbox.content()
+        for entry in damaged {
+            if let aside = try outbox.setAside(entry) { report.damaged.append(aside) }
+        }
         for (index, entry) in entries.enumerated() {
+            // Another command may be sending it, or have done so meanwhile: then it is that command's to tell.
+            guard let lock = try outbox.claim(entry.id) else { continue }
+            defer { lock.release() }
             do throws(MailClientError) {
                 report.sent.append(try await deliver(entry))
             } catch  where error.code == .refused && !error.isTransient {
@@ -63,13 +81,13 @@ extension MailClient {
             return try await deliver(entry)
         } catch  where error.code == .refused && !error.isTransient {
             let path = try outbox.refuse(entry, reason: error.reason)
-            let advice = [error.advice, "The message was not sent; its text is kept in \(path)."].compactMap { $0 }
+            let advice = [error.advice, "The message was not sent; its text is kept in \(path)"].compactMap { $0 }
             throw MailClientError(
-                .refused, error.reason, advice: advice.joined(separator: " "), fault: error.fault)
+                .refused, error.reason, advice: advice.joined(separator: "\n"), fault: error.fault)
         } catch {
             let kept = "The message is kept and sent again by the next wsemail command."
             throw MailClientError(
-                error.code, error.reason, advice: [error.advice, kept].compactMap { $0 }.joined(separator: " "),
+                error.code, error.reason, advice: [error.advice, kept].compactMap { $0 }.joined(separator: "\n"),
                 fault: error.fault, isTransient: true)
         }
     }

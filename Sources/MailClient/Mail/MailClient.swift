@@ -37,22 +37,33 @@ public struct MailClient: Sendable {
     public func list(
         folder: String = "Inbox", after: UInt64? = nil, before: UInt64? = nil, limit: Int = 50, wait: Int = 0
     ) async throws(MailClientError) -> MessageList {
+        let folder = Self.folderName(folder)
         let request = ListOperation.Request(folder: folder, after: after, before: before, limit: limit, wait: wait)
         let reply = try await server.call(
             .list, request, reply: ListOperation.Response.self, timeout: .seconds(60 + wait))
-        try numbers.remember(reply.headers.map { ($0.uid, $0.id) })
+        try numbers.remember(reply.headers.map { ($0.uid, MessageLocation($0.id, in: folder)) })
         return MessageList(headers: reply.headers, cursor: reply.cursor, hasMore: reply.more)
     }
 
-    /// The id of what a person typed. A number that no list has shown here is looked up at the server.
-    public func resolve(_ reference: NumberBook.Reference) async throws(MailClientError) -> MessageID {
+    static let inbox = "Inbox"
+    static let sent = "Sent"
+
+    /// The folders' names as the server knows them, however they were typed.
+    static func folderName(_ text: String) -> String {
+        [inbox, sent].first { $0.lowercased() == text.lowercased() } ?? text
+    }
+
+    /// Where the message is that a person typed. A number that no list has shown here is looked up at the server.
+    public func resolve(_ reference: NumberBook.Reference) async throws(MailClientError) -> MessageLocation {
         switch reference {
-        case .id(let id): return id
+        case .id(let id): return MessageLocation(id)
         case .number(let number):
-            if let id = try numbers.id(of: number) { return id }
-            for folder in ["Inbox", "Sent"] where number < .max {
+            if let location = try numbers.location(of: number) { return location }
+            for folder in [Self.inbox, Self.sent] where number < .max {
                 let page = try await list(folder: folder, before: number + 1, limit: 1)
-                if let header = page.headers.first, header.uid == number { return header.id }
+                if let header = page.headers.first, header.uid == number {
+                    return MessageLocation(header.id, in: folder)
+                }
             }
             throw MailClientError(
                 .noSuchMessage, "there is no message with the number \(number)",
@@ -62,9 +73,12 @@ public struct MailClient: Sendable {
 
     /// One message, with our judgement of its signatures.
     /// - Parameter withReceipt: also asks for the receipt that the home domain gave for it.
-    public func retrieve(_ id: MessageID, withReceipt: Bool = false) async throws(MailClientError) -> ReceivedMessage {
+    public func retrieve(
+        _ location: MessageLocation, withReceipt: Bool = false
+    ) async throws(MailClientError) -> ReceivedMessage {
         let reply = try await server.call(
-            .retrieve, RetrieveOperation.Request(messageID: id, withReceipt: withReceipt),
+            .retrieve,
+            RetrieveOperation.Request(messageID: location.id, withReceipt: withReceipt, folder: location.folder),
             reply: RetrieveOperation.Response.self, timeout: .seconds(300))
         let message: SealedMessage
         var postmark: SealedPostmark?
@@ -74,7 +88,7 @@ public struct MailClient: Sendable {
         } catch {
             throw MailClientError(.notVerified, "the message cannot be read: \(error.reason)")
         }
-        guard message.message.id == id else {
+        guard message.message.id == location.id else {
             throw MailClientError(.untrustedServer, "the server answered with another message")
         }
         let verdict = await judge.verdict(on: message, postmark)
@@ -95,12 +109,12 @@ public struct MailClient: Sendable {
 
     // MARK: Changing
 
-    /// Removes messages for good.
+    /// Removes messages for good: the copy in the folder that is named, else all copies.
     /// - Returns: how many there were.
-    public func delete(_ ids: [MessageID]) async throws(MailClientError) -> Int {
-        try await inParts(ids) { (part) async throws(MailClientError) in
+    public func delete(_ locations: [MessageLocation]) async throws(MailClientError) -> Int {
+        try await inParts(locations) { (ids, folder) async throws(MailClientError) in
             try await server.call(
-                .delete, DeleteOperation.Request(ids: part), reply: DeleteOperation.Response.self
+                .delete, DeleteOperation.Request(ids: ids, folder: folder), reply: DeleteOperation.Response.self
             ).count
         }
     }
@@ -108,29 +122,56 @@ public struct MailClient: Sendable {
     /// Adds and removes flags: seen, answered, flagged.
     /// - Returns: how many messages there were.
     public func mark(
-        _ ids: [MessageID], add: Set<String>, remove: Set<String> = []
+        _ locations: [MessageLocation], add: Set<String>, remove: Set<String> = []
     ) async throws(MailClientError) -> Int {
         guard add.union(remove).isSubset(of: MarkOperation.userFlags), add.isDisjoint(with: remove) else {
             throw MailClientError(.invalidInput, "flags are seen, answered and flagged, each added or removed")
         }
-        return try await inParts(ids) { (part) async throws(MailClientError) in
+        return try await inParts(locations) { (ids, folder) async throws(MailClientError) in
             try await server.call(
-                .mark, MarkOperation.Request(ids: part, add: add, remove: remove), reply: MarkOperation.Response.self
+                .mark, MarkOperation.Request(ids: ids, add: add, remove: remove, folder: folder),
+                reply: MarkOperation.Response.self
             ).count
         }
     }
 
+    /// One call for each folder, of as many ids as a call may name.
     private func inParts(
-        _ ids: [MessageID], _ change: ([MessageID]) async throws(MailClientError) -> Int
+        _ locations: [MessageLocation], _ change: ([MessageID], String?) async throws(MailClientError) -> Int
     ) async throws(MailClientError) -> Int {
+        var folders: [String?] = []
+        for location in locations where !folders.contains(location.folder) { folders.append(location.folder) }
         var count = 0
-        for start in stride(from: 0, to: ids.count, by: 500) {
-            count += try await change(Array(ids[start..<min(start + 500, ids.count)]))
+        for folder in folders {
+            let ids = locations.filter { $0.folder == folder }.map(\.id)
+            for start in stride(from: 0, to: ids.count, by: 500) {
+                count += try await change(Array(ids[start..<min(start + 500, ids.count)]), folder)
+            }
         }
         return count
     }
 
     // MARK: Status
+
+    /// What became of the message that a person typed.
+    /// - Throws: `invalidInput` for a message that was received.
+    public func status(of reference: NumberBook.Reference) async throws(MailClientError) -> DeliveryStatus {
+        let location = try await resolve(reference)
+        do throws(MailClientError) {
+            return try await status(location.id)
+        } catch {
+            guard error.code == .noSuchMessage, await isReceived(location) else { throw error }
+            throw MailClientError(
+                .invalidInput, "\(reference) is a message you received; status is for messages you sent",
+                advice: "`wsemail list --folder Sent` shows those.")
+        }
+    }
+
+    private func isReceived(_ location: MessageLocation) async -> Bool {
+        if let folder = location.folder { return folder != Self.sent }
+        guard let message = try? await retrieve(location) else { return false }
+        return message.folder != Self.sent
+    }
 
     /// What became of a message that this account sent, with the receiving domains' receipts, verified here.
     public func status(_ id: MessageID) async throws(MailClientError) -> DeliveryStatus {

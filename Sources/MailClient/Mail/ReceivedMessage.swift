@@ -15,6 +15,21 @@ public struct ReceivedMessage: Sendable {
 
     /// Neither the domain's nor the author's signature is to be doubted.
     public var isBelieved: Bool { verdict.isBelieved && author.isBelieved }
+
+    /// Whom the author's own copy went to besides those it names. Known only where the receipt was asked for.
+    public var blindCopies: [Address] {
+        guard case .ownCopy = verdict, let receipt else { return [] }
+        return message.unnamed(in: receipt)
+    }
+}
+
+extension SealedMessage {
+    /// Recipients that a receipt for this message names and To and Cc do not: blind copies.
+    func unnamed(in receipt: [UInt8]) -> [Address] {
+        guard let receipt = try? SealedReceipt(octets: receipt).receipt, receipt.messageID == message.id else { return [] }
+        let named = Set((message.to + message.cc).map(\.address))
+        return receipt.recipients.map(\.address).filter { !named.contains($0) }
+    }
 }
 
 /// A page of a folder.
@@ -42,11 +57,13 @@ public struct OutboxReport: Sendable {
 
     public var sent: [SentMessage] = []
     public var refused: [Refusal] = []
+    /// Files that could not be read any more, where they lie now, and why.
+    public var damaged: [DamagedEntry] = []
     /// Still waiting, and why.
     public var waiting: [OutboxEntry] = []
     public var error: MailClientError?
 
-    public var isEmpty: Bool { sent.isEmpty && refused.isEmpty && waiting.isEmpty }
+    public var isEmpty: Bool { sent.isEmpty && refused.isEmpty && damaged.isEmpty && waiting.isEmpty }
 }
 
 /// What is known of a sent message, recipient by recipient.

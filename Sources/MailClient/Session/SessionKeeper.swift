@@ -8,7 +8,8 @@ import WSSecurity
 /// The home server behind an account: finds it, opens a session with the enrolled key (or a password), keeps the session in
 /// its file for the next command, and shares it with commands that run at the same time.
 actor SessionKeeper: HomeServer {
-    private let domain: MailDomain
+    private let address: Address
+    private var domain: MailDomain { address.domain }
     private let credentials: CallerCredentials
     private let transport: any HTTPTransport
     private let trust: any ReplyTrust
@@ -31,7 +32,7 @@ actor SessionKeeper: HomeServer {
         account: ClientAccount, credentials: CallerCredentials, transport: any HTTPTransport, trust: any ReplyTrust,
         locator: HomeLocator, file: SessionFile?, clock: @escaping @Sendable () -> Date
     ) {
-        domain = account.address.domain
+        address = account.address
         roots = .certificates([account.root.der])
         self.credentials = credentials
         self.transport = transport
@@ -62,7 +63,7 @@ actor SessionKeeper: HomeServer {
         } catch let error as MailModelError {
             throw MailClientError(.untrustedServer, "the server's answer cannot be read: \(error.reason)")
         } catch {
-            throw MailClientError(error)
+            throw MailClientError(error).about(address)
         }
     }
 
@@ -104,7 +105,7 @@ actor SessionKeeper: HomeServer {
         let caller = SecureCaller(
             domain: domain, credentials: credentials, transport: transport, trust: trust, session: session, clock: clock)
         if session.map({ $0.needsRenewal(now: clock()) }) ?? true {
-            do { try await caller.open(at: destination) } catch { throw MailClientError(error) }
+            do { try await caller.open(at: destination) } catch { throw MailClientError(error).about(address) }
         }
         let current = await caller.session
         let lease = Lease(

@@ -145,8 +145,8 @@ public struct ClientFolder: Sendable {
 }
 
 extension ClientFolder {
-    /// How many messages of the account are not acknowledged yet.
-    public func waitingMessages(_ address: Address) throws(MailClientError) -> Int {
-        try Outbox(folder(of: address)).entries().count
+    /// Messages that exist here only: not acknowledged yet, and refused or damaged and set aside.
+    public func unsentMessages(_ address: Address) throws(MailClientError) -> (waiting: Int, aside: Int) {
+        try Outbox(folder(of: address)).count()
     }
 }

@@ -1,6 +1,17 @@
 import Identity
 
-/// The numbers that `list` showed and the message ids behind them, so that people can type `read 12`.
+/// Where a message is: an id names all its copies; with a folder, the one there (a mail to oneself has two).
+public struct MessageLocation: Sendable, Hashable, Codable {
+    public var id: MessageID
+    public var folder: String?
+
+    public init(_ id: MessageID, in folder: String? = nil) {
+        self.id = id
+        self.folder = folder
+    }
+}
+
+/// The numbers that `list` showed and the messages behind them, so that people can type `read 12`.
 ///
 /// A number is the server's uid: it stays with its message and is never given to another one.
 public struct NumberBook: Sendable {
@@ -12,9 +23,16 @@ public struct NumberBook: Sendable {
     init(_ folder: AccountFolder) { path = folder.numbersPath }
 
     /// What a person may type for a message.
-    public enum Reference: Sendable, Hashable {
+    public enum Reference: Sendable, Hashable, CustomStringConvertible {
         case number(UInt64)
         case id(MessageID)
+
+        public var description: String {
+            switch self {
+            case .number(let number): String(number)
+            case .id(let id): id.description
+            }
+        }
 
         /// A number as `list` shows it (`12` or `#12`), or an id with or without `urn:uuid:`.
         /// - Throws: `invalidInput`.
@@ -34,16 +52,16 @@ public struct NumberBook: Sendable {
         }
     }
 
-    func id(of number: UInt64) throws(MailClientError) -> MessageID? {
+    func location(of number: UInt64) throws(MailClientError) -> MessageLocation? {
         try stored()[number]
     }
 
-    func remember(_ numbers: [(UInt64, MessageID)]) throws(MailClientError) {
+    func remember(_ numbers: [(UInt64, MessageLocation)]) throws(MailClientError) {
         guard !numbers.isEmpty else { return }
         var known = try stored()
         var changed = false
-        for (number, id) in numbers where known[number] != id {
-            known[number] = id
+        for (number, location) in numbers where known[number] != location {
+            known[number] = location
             changed = true
         }
         guard changed else { return }
@@ -53,10 +71,11 @@ public struct NumberBook: Sendable {
         try StoredJSON.write(known, to: path)
     }
 
-    private func stored() throws(MailClientError) -> [UInt64: MessageID] {
+    private func stored() throws(MailClientError) -> [UInt64: MessageLocation] {
         do {
-            return try StoredJSON.read([UInt64: MessageID].self, from: path, limit: 4 << 20) ?? [:]
+            return try StoredJSON.read([UInt64: MessageLocation].self, from: path, limit: 4 << 20) ?? [:]
         } catch {
+            // Damaged, or of a version that knew no folders: numbers are asked of the server again.
             guard error.reason.hasSuffix("is damaged") else { throw error }
             return [:]
         }

@@ -23,14 +23,18 @@ public struct OutboxEntry: Sendable {
     }
 }
 
+/// A file of the outbox that is no message any more.
+public struct DamagedEntry: Sendable, Hashable {
+    /// Where it lies.
+    public let path: String
+    public let reason: String
+}
+
 /// Messages that the home server has not acknowledged. An entry is durable before its first byte goes out; it is sent
 /// again with the same octets and id, which the server acknowledges once (design §4, "attempt and intent are two ids").
 struct Outbox: Sendable {
     /// A message of the largest size in base64, and what is around it.
     static let maximumFile = 64 << 20
-    /// Refused messages kept for the person to copy from.
-    static let keptRefusals = 50
-
     private let folder: String
     private let refused: String
 
@@ -51,11 +55,24 @@ struct Outbox: Sendable {
     }
 
     /// Keeps the entry. When this returns it survives a crash.
-    func add(_ entry: OutboxEntry) throws(MailClientError) {
+    /// - Returns: the right to send it. Other commands leave the entry alone until the lock ends.
+    @discardableResult
+    func add(_ entry: OutboxEntry) throws(MailClientError) -> FileLock {
         try ClientFolder.create(folder)
+        // Under a hidden name it is nobody else's; the lock goes along with the renaming.
+        let hidden = folder + "/." + Self.fileName(entry.id)
         try StoredJSON.write(
-            Stored(created: entry.created, bcc: entry.bcc, octets: Data(entry.message.octets)), to: path(entry.id))
+            Stored(created: entry.created, bcc: entry.bcc, octets: Data(entry.message.octets)), to: hidden)
+        guard let lock = try FileLock.claim(hidden) else {
+            throw MailClientError(.storage, "cannot lock \(hidden)")
+        }
+        try SystemFiles.move(hidden, to: path(entry.id))
+        return lock
     }
+
+    /// The right to send an entry.
+    /// - Returns: nil if another command is sending it, or has done so.
+    func claim(_ id: MessageID) throws(MailClientError) -> FileLock? { try FileLock.claim(path(id)) }
 
     /// The entry was acknowledged.
     func remove(_ id: MessageID) throws(MailClientError) {
@@ -73,29 +90,50 @@ struct Outbox: Sendable {
                 subject: entry.message.message.subject, text: entry.message.message.text),
             to: aside)
         try remove(entry.id)
-        for name in try SystemFiles.names(in: refused).dropLast(Self.keptRefusals) where name != Self.fileName(entry.id) {
-            try SystemFiles.remove(refused + "/" + name)
-        }
         return aside
     }
 
-    /// All entries, oldest first. A damaged one is put aside rather than standing in the way of the others.
-    func entries() throws(MailClientError) -> [OutboxEntry] {
-        var result: [OutboxEntry] = []
+    /// All entries, oldest first, and files that are none. Changes nothing.
+    func content() throws(MailClientError) -> (entries: [OutboxEntry], damaged: [DamagedEntry]) {
+        var entries: [OutboxEntry] = []
+        var damaged: [DamagedEntry] = []
         for name in try SystemFiles.names(in: folder) where name.hasSuffix(".json") {
             let path = folder + "/" + name
             do {
                 guard let stored = try StoredJSON.read(Stored.self, from: path, limit: Self.maximumFile) else { continue }
                 let message = try SealedMessage(octets: Array(stored.octets))
-                result.append(OutboxEntry(message: message, bcc: stored.bcc, created: stored.created))
+                entries.append(OutboxEntry(message: message, bcc: stored.bcc, created: stored.created))
             } catch {
                 let failure = MailClientError(error)
                 guard failure.code != .storage || failure.reason.hasSuffix("is damaged") else { throw failure }
-                try SystemFiles.move(path, to: path + ".damaged")
+                let reason = failure.code == .storage ? "it is no outbox file" : failure.reason
+                damaged.append(DamagedEntry(path: path, reason: reason))
             }
         }
-        return result.sorted { $0.created < $1.created }
+        return (entries.sorted { $0.created < $1.created }, damaged)
     }
+
+    /// Takes a damaged file out of the way of the others.
+    /// - Returns: nil if another command was faster, and tells of it.
+    func setAside(_ entry: DamagedEntry) throws(MailClientError) -> DamagedEntry? {
+        guard let lock = try FileLock.claim(entry.path) else { return nil }
+        defer { lock.release() }
+        let aside = entry.path + Self.damagedSuffix
+        try SystemFiles.move(entry.path, to: aside)
+        return DamagedEntry(path: aside, reason: entry.reason)
+    }
+
+    /// How many messages wait, and how many lie aside: refused or damaged.
+    func count() throws(MailClientError) -> (waiting: Int, aside: Int) {
+        let names = try SystemFiles.names(in: folder)
+        let refusals = try SystemFiles.names(in: refused).count(where: { $0.hasSuffix(".json") })
+        return (
+            names.count(where: { $0.hasSuffix(".json") }),
+            refusals + names.count(where: { $0.hasSuffix(Self.damagedSuffix) })
+        )
+    }
+
+    private static let damagedSuffix = ".damaged"
 
     private func path(_ id: MessageID) -> String { folder + "/" + Self.fileName(id) }
 

@@ -36,9 +36,19 @@ enum SystemFiles {
         }
     }
 
+    /// Renames within a folder. When this returns the new name survives a crash.
     static func move(_ from: String, to: String) throws(MailClientError) {
         guard rename(from, to) == 0 else {
             throw MailClientError(.storage, "cannot move \(from): \(String(cString: strerror(errno)))")
+        }
+        let folder = to.lastIndex(of: "/").map { String(to[..<$0]) } ?? "."
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw MailClientError(.storage, "cannot open \(folder): \(String(cString: strerror(errno)))")
+        }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else {
+            throw MailClientError(.storage, "cannot write \(folder): \(String(cString: strerror(errno)))")
         }
     }
 
@@ -82,6 +92,25 @@ final class FileLock: Sendable {
             }
         }
         return lock
+    }
+
+    /// Locks a file that is there, without waiting: for files that are removed by whoever holds their lock.
+    /// - Returns: nil if another holds the lock, or the file is gone.
+    static func claim(_ path: String) throws(MailClientError) -> FileLock? {
+        let descriptor = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+        guard descriptor >= 0 else {
+            guard errno == ENOENT else {
+                throw MailClientError(.storage, "cannot open \(path): \(String(cString: strerror(errno)))")
+            }
+            return nil
+        }
+        let lock = FileLock(descriptor)
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return nil }
+        // Between opening and locking its holder may have removed it.
+        var held = stat()
+        var named = stat()
+        guard fstat(descriptor, &held) == 0, stat(path, &named) == 0 else { return nil }
+        return held.st_ino == named.st_ino && held.st_dev == named.st_dev ? lock : nil
     }
 
     /// Ends the lock. (Closing in `deinit` would do so too; this says when.)

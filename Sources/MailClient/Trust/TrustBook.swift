@@ -53,6 +53,12 @@ final class TrustBook: DomainKeyResolver, Sendable {
         return try await fetch(domain)
     }
 
+    /// What the home domain said that it takes, as far as that is kept here; however old, as the server decides anyway.
+    func homeLimits() async -> SubmissionLimits? {
+        let knowledge = try? await earlier(home, at: clock())
+        return knowledge.map { SubmissionLimits($0.metadata.metadata.limits) }
+    }
+
     /// Asks the home server.
     private func fetch(_ domain: MailDomain) async throws -> DomainKnowledge {
         let now = clock()

@@ -161,22 +161,27 @@ public enum RetrieveOperation: OperationCodec {
         public var withReceipt: Bool
         /// The entry of this folder; nil: the one received, else the one sent (a mail to oneself has both).
         public var folder: String?
+        /// Exactly the entry with this uid, which must be of `messageID`: two authors may have used one id.
+        public var uid: UInt64?
 
-        public init(messageID: MessageID, withReceipt: Bool = false, folder: String? = nil) {
+        public init(messageID: MessageID, withReceipt: Bool = false, folder: String? = nil, uid: UInt64? = nil) {
             self.messageID = messageID
             self.folder = folder
+            self.uid = uid
             self.withReceipt = withReceipt
         }
 
         public init(parsing element: XMLElement) throws(MailModelError) {
-            try element.allowOnly(["Id", "In", "WithReceipt"])
+            try element.allowOnly(["Id", "Uid", "In", "WithReceipt"])
             folder = try element.optionalText("In")
+            uid = try element.optionalText("Uid").map { (text) throws(MailModelError) in try parseUID(text) }
             messageID = try element.requiredMessageID("Id")
             withReceipt = try element.optionalText("WithReceipt") == "true"
         }
 
         public func writeContent(into writer: inout XMLWriter) throws {
             writer.wrapped("Id", messageID.description)
+            if let uid { writer.wrapped("Uid", String(uid)) }
             if let folder { writer.wrapped("In", folder) }
             if withReceipt { writer.wrapped("WithReceipt", "true") }
         }

@@ -4,15 +4,49 @@ import XMLCore
 
 private let maxIDs = 500
 
-private func parseIDs(_ element: XMLElement) throws(MailModelError) -> [MessageID] {
-    var ids: [MessageID] = []
-    for child in element.all(MailXML.name("Id")) {
-        ids.append(try parseMessageID(mailModel { () throws(XMLError) in try child.simpleText() }))
+/// Names entries of the caller's mailbox: by message id (all entries that carry it, in one folder or in all), or by uid (exactly
+/// one). Two authors may have used one id: only the uid tells their messages apart.
+public struct EntrySelection: Sendable, Hashable {
+    public var ids: [MessageID]
+    public var uids: [UInt64]
+    /// For `ids`: only entries of this folder; nil: wherever they are.
+    public var folder: String?
+
+    public init(ids: [MessageID] = [], uids: [UInt64] = [], folder: String? = nil) {
+        self.ids = ids
+        self.uids = uids
+        self.folder = folder
     }
-    guard (1...maxIDs).contains(ids.count) else {
-        throw MailModelError(.limitExceeded, "\(element.localName) takes 1 to \(maxIDs) ids")
+
+    static let parts: Set<String> = ["Id", "Uid", "In"]
+
+    init(in element: XMLElement) throws(MailModelError) {
+        ids = []
+        uids = []
+        for child in element.all(MailXML.name("Id")) {
+            ids.append(try parseMessageID(mailModel { () throws(XMLError) in try child.simpleText() }))
+        }
+        for child in element.all(MailXML.name("Uid")) {
+            uids.append(try parseUID(mailModel { () throws(XMLError) in try child.simpleText() }))
+        }
+        folder = try element.optionalText("In")
+        guard (1...maxIDs).contains(ids.count + uids.count) else {
+            throw MailModelError(.limitExceeded, "\(element.localName) takes 1 to \(maxIDs) ids")
+        }
     }
-    return ids
+
+    func write(into writer: inout XMLWriter) {
+        for id in ids { writer.wrapped("Id", id.description) }
+        for uid in uids { writer.wrapped("Uid", String(uid)) }
+        if let folder { writer.wrapped("In", folder) }
+    }
+}
+
+func parseUID(_ text: String) throws(MailModelError) -> UInt64 {
+    guard let uid = UInt64(text), uid > 0, uid <= UInt64(Int64.max) else {
+        throw MailModelError(.invalidValue, "\"\(text.prefix(20))\" is no uid")
+    }
+    return uid
 }
 
 /// How many messages a change touched; ids that the mailbox does not hold are not counted and no error.
@@ -40,24 +74,19 @@ public enum DeleteOperation: OperationCodec {
 
     public struct Request: Payload {
         public static let localName = "Delete"
-        public var ids: [MessageID]
-        /// Only entries of this folder; nil: wherever they are.
-        public var folder: String?
+        public var entries: EntrySelection
 
-        public init(ids: [MessageID], folder: String? = nil) {
-            self.ids = ids
-            self.folder = folder
-        }
+        public init(entries: EntrySelection) { self.entries = entries }
+
+        public init(ids: [MessageID], folder: String? = nil) { entries = EntrySelection(ids: ids, folder: folder) }
 
         public init(parsing element: XMLElement) throws(MailModelError) {
-            try element.allowOnly(["Id", "In"])
-            ids = try parseIDs(element)
-            folder = try element.optionalText("In")
+            try element.allowOnly(EntrySelection.parts)
+            entries = try EntrySelection(in: element)
         }
 
         public func writeContent(into writer: inout XMLWriter) throws {
-            for id in ids { writer.wrapped("Id", id.description) }
-            if let folder { writer.wrapped("In", folder) }
+            entries.write(into: &writer)
         }
     }
 
@@ -77,23 +106,23 @@ public enum MarkOperation: OperationCodec {
 
     public struct Request: Payload {
         public static let localName = "Mark"
-        public var ids: [MessageID]
+        public var entries: EntrySelection
         public var add: Set<String>
         public var remove: Set<String>
-        /// Only entries of this folder; nil: wherever they are.
-        public var folder: String?
 
-        public init(ids: [MessageID], add: Set<String>, remove: Set<String>, folder: String? = nil) {
-            self.ids = ids
-            self.folder = folder
+        public init(entries: EntrySelection, add: Set<String>, remove: Set<String>) {
+            self.entries = entries
             self.add = add
             self.remove = remove
         }
 
+        public init(ids: [MessageID], add: Set<String>, remove: Set<String>, folder: String? = nil) {
+            self.init(entries: EntrySelection(ids: ids, folder: folder), add: add, remove: remove)
+        }
+
         public init(parsing element: XMLElement) throws(MailModelError) {
-            try element.allowOnly(["Id", "In", "Add", "Remove"])
-            ids = try parseIDs(element)
-            folder = try element.optionalText("In")
+            try element.allowOnly(EntrySelection.parts.union(["Add", "Remove"]))
+            entries = try EntrySelection(in: element)
             add = try Request.flags(element.optionalText("Add"))
             remove = try Request.flags(element.optionalText("Remove"))
         }
@@ -107,8 +136,7 @@ public enum MarkOperation: OperationCodec {
         }
 
         public func writeContent(into writer: inout XMLWriter) throws {
-            for id in ids { writer.wrapped("Id", id.description) }
-            if let folder { writer.wrapped("In", folder) }
+            entries.write(into: &writer)
             if !add.isEmpty { writer.wrapped("Add", add.sorted().joined(separator: " ")) }
             if !remove.isEmpty { writer.wrapped("Remove", remove.sorted().joined(separator: " ")) }
         }
@@ -127,22 +155,23 @@ public enum MoveOperation: OperationCodec {
 
     public struct Request: Payload {
         public static let localName = "Move"
-        public var ids: [MessageID]
+        public var entries: EntrySelection
+        /// Where to.
         public var folder: String
 
-        public init(ids: [MessageID], folder: String) {
-            self.ids = ids
+        public init(entries: EntrySelection, folder: String) {
+            self.entries = entries
             self.folder = folder
         }
 
         public init(parsing element: XMLElement) throws(MailModelError) {
-            try element.allowOnly(["Id", "Folder"])
-            ids = try parseIDs(element)
+            try element.allowOnly(EntrySelection.parts.union(["Folder"]))
+            entries = try EntrySelection(in: element)
             folder = try element.requiredText("Folder")
         }
 
         public func writeContent(into writer: inout XMLWriter) throws {
-            for id in ids { writer.wrapped("Id", id.description) }
+            entries.write(into: &writer)
             writer.wrapped("Folder", folder)
         }
     }

@@ -97,7 +97,7 @@ extension ConfigurationField {
         number("max_body_bytes", \.maxBodyBytes, 1_024...1_073_741_824, "Largest request, inflated."),
         number("max_header_bytes", \.maxHeaderBytes, 1_024...1_048_576, "Largest HTTP head."),
         number("max_message_bytes", \.maxMessageBytes, 1_024...1_073_741_824, "Largest message."),
-        number("max_recipients", \.maxRecipients, 1...1_000, "Most recipients of one message."),
+        number("max_recipients", \.maxRecipients, 1...200, "Most recipients of one message."),
         number("max_connections", \.maxConnections, 1...1_000_000, "Most open connections."),
         number("max_connections_per_address", \.maxConnectionsPerAddress, 1...1_000_000, "Most of one address."),
         number("requests_per_second", \.requestsPerSecond, 1...1_000_000, "Sustained calls of one caller; bursts of 10x."),

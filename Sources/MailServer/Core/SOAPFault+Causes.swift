@@ -14,6 +14,7 @@ extension SOAPFault {
         case .unknownFolder: self.init(.unknownFolder, "there is no such folder")
         case .unknownMessage: self.init(.unknownMessage, "there is no such message")
         case .unknownSession: self.init(.unknownSession, "the session has ended: open a new one")
+        case .invalid, .alreadyExists: self.init(.invalidMessage, "the store does not take this")
         case .storageFull: self.init(.storageFull, "the server's storage is full; nothing was changed, try again later")
         case .busy, .closed, .credentialsChanged: self.init(.busy, "the server is busy; try again")
         default: self.init(.internal, "the server could not do this now; try again later")

@@ -44,10 +44,7 @@ final class CallCredentials: CredentialResolver, Sendable {
     func certificate(matching hint: KeyHint) async throws(SOAPFault) -> MailCertificate? {
         guard case .thumbprintSHA256(let thumbprint) = hint else { return nil }
         do {
-            if let issued = try await core.store.certificate(thumbprint: thumbprint) {
-                return try MailCertificate(der: issued.der)
-            }
-            return try await core.store.rememberedCertificate(thumbprint: thumbprint).map { try MailCertificate(der: $0) }
+            return try await core.store.certificate(thumbprint: thumbprint).map { try MailCertificate(der: $0.der) }
         } catch { throw SOAPFault.from(error) }
     }
 

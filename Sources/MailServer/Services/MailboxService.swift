@@ -46,6 +46,11 @@ struct MailboxService: Sendable {
     /// A mail to oneself is in Inbox and Sent: the received one, with its Postmark, says more.
     private func find(_ request: RetrieveOperation.Request, of user: Address) async throws -> StoredMessage {
         let id = request.messageID.description
+        if let uid = request.uid {
+            let stored = try await core.store.retrieve(user, .uid(Int64(uid)))
+            guard stored.entry.messageID == id else { throw StoreError(.unknownMessage, "uid \(uid) is of another message") }
+            return stored
+        }
         if let folder = request.folder {
             return try await core.store.retrieve(user, .message(id, in: FolderName(rawValue: folder)))
         }
@@ -69,25 +74,25 @@ struct MailboxService: Sendable {
         ).sealed(by: core.signer)
     }
 
-    private static func references(_ ids: [MessageID], in folder: String?) -> [EntryReference] {
-        let folder = folder.map { FolderName(rawValue: $0) }
-        return ids.map { .message($0.description, in: folder) }
+    private static func references(_ entries: EntrySelection) -> [EntryReference] {
+        let folder = entries.folder.map { FolderName(rawValue: $0) }
+        return entries.ids.map { .message($0.description, in: folder) } + entries.uids.map { .uid(Int64($0)) }
     }
 
     func delete(_ request: DeleteOperation.Request, of user: Address) async throws -> DeleteOperation.Response {
-        let references = MailboxService.references(request.ids, in: request.folder)
+        let references = MailboxService.references(request.entries)
         return DeleteOperation.Response(count: try await core.store.delete(user, references))
     }
 
     func mark(_ request: MarkOperation.Request, of user: Address) async throws -> MarkOperation.Response {
-        let references = MailboxService.references(request.ids, in: request.folder)
+        let references = MailboxService.references(request.entries)
         let count = try await core.store.mark(
             user, references, add: EntryFlags(names: request.add), remove: EntryFlags(names: request.remove))
         return MarkOperation.Response(count: count)
     }
 
     func move(_ request: MoveOperation.Request, of user: Address) async throws -> MoveOperation.Response {
-        let references = request.ids.map { EntryReference.message($0.description) }
+        let references = MailboxService.references(request.entries)
         let moved = try await core.store.move(user, references, to: FolderName(rawValue: request.folder))
         return MoveOperation.Response(count: moved.count)
     }
