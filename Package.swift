@@ -76,7 +76,7 @@ let package = Package(
             name: "MailServer",
             dependencies: [
                 "XMLCore", "XMLSecurity", "SOAP", "Identity", "WSSecurity", "MailModel", "MailStore", "SQLiteStore",
-                "SOAPClient", "Delivery", crypto, x509, logging, lifecycle, nioCore, nioPosix, nioHTTP1, nioSSL,
+                "SOAPClient", "Delivery", crypto, x509, logging, lifecycle, nioCore, nioPosix, nioHTTP1, nioSSL, nioTLS,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "HummingbirdHTTP2", package: "hummingbird"),
@@ -113,7 +113,9 @@ let package = Package(
             ]),
         .testTarget(
             name: "MailServerTests",
-            dependencies: ["MailServer", "MailStore", "SQLiteStore", "Identity", "XMLSecurity", crypto, logging, nioPosix]),
+            dependencies: [
+                "MailServer", "MailStore", "SQLiteStore", "Delivery", "Identity", "XMLSecurity", crypto, logging, nioPosix,
+            ]),
         .testTarget(
             name: "MailClientTests",
             dependencies: [

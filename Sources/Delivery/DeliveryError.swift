@@ -1,3 +1,4 @@
+import Identity
 import SOAP
 import SOAPClient
 
@@ -41,8 +42,14 @@ public struct DeliveryError: Error, Sendable, Hashable, CustomStringConvertible 
     public let isTransient: Bool
     /// Whether the peer counts as down: what the circuit breaker listens to.
     public let isConnectionFailure: Bool
+    /// What the peer's fault says, when ``code`` is `fault`.
+    public let subcode: FaultSubcode?
 
-    public init(_ code: Code, _ reason: String, isTransient: Bool? = nil, isConnectionFailure: Bool? = nil) {
+    public init(
+        _ code: Code, _ reason: String, isTransient: Bool? = nil, isConnectionFailure: Bool? = nil,
+        subcode: FaultSubcode? = nil
+    ) {
+        self.subcode = subcode
         self.code = code
         self.reason = reason
         self.isTransient = isTransient ?? (code != .serviceDenied && code != .privateTarget)
@@ -59,14 +66,15 @@ public struct DeliveryError: Error, Sendable, Hashable, CustomStringConvertible 
         switch error.kind {
         case .fault:
             let speaksOfMessage = error.fault.map { Self.messageFaults.contains($0.subcode) } ?? false
-            self.init(.fault, error.reason, isTransient: error.isTransient || !speaksOfMessage)
+            self.init(
+                .fault, error.reason, isTransient: error.isTransient || !speaksOfMessage, subcode: error.fault?.subcode)
         case .untrusted:
             self.init(.untrusted, error.reason)
         case .transport:
             // Whatever the transport suffered, the message is not to blame, except when the reply can never fit.
-            self.init(.unreachable, "\(error)", isTransient: true, isConnectionFailure: error.isConnectionFailure)
+            self.init(.unreachable, error.reason, isTransient: true, isConnectionFailure: error.isConnectionFailure)
         case .local:
-            self.init(error.code == .closed || error.code == .cancelled ? .closed : .internal, "\(error)", isTransient: true)
+            self.init(error.code == .closed || error.code == .cancelled ? .closed : .internal, error.reason, isTransient: true)
         }
     }
 
@@ -74,6 +82,11 @@ public struct DeliveryError: Error, Sendable, Hashable, CustomStringConvertible 
         .tooLarge, .tooMany, .invalidMessage, .invalidPostmark, .expiredMessage, .loop, .wrongDestination,
         .unsupportedConstraint, .unknownRecipient, .invalidAddress, .idConflict, .malformedEnvelope,
     ]
+
+    /// No root is trusted that could vouch for `domain`.
+    public static func noAnchor(for domain: MailDomain) -> DeliveryError {
+        DeliveryError(.noAnchor, "this server does not trust \(domain) yet: wsemaild trust add \(domain) --fingerprint SHA256:…")
+    }
 
     public var description: String { "\(code.rawValue): \(reason)" }
 }

@@ -25,7 +25,7 @@ public final class MailServer: Service {
     private let peers: PeerConnectionPool
     private let closeResolver: @Sendable () -> Void
 
-    /// The HTTPS port really listened on, once it is.
+    /// The HTTPS port really listened on, once all listeners are up; 0 if the server ends before.
     public func port() async -> Int { await listening.value() }
 
     /// Opens the store, loads the keys and puts the parts together. Listens only in `run`.
@@ -88,7 +88,7 @@ public final class MailServer: Service {
         group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
         pool = NIOThreadPool(numberOfThreads: configuration.concurrentLogins)
         pool.start()
-        listening = ListeningPort()
+        listening = ListeningPort(listeners: configuration.metricsPort == 0 ? 1 : 2)
         let metrics = ServerMetrics()
         let trust = try await TrustDirectory(domain: configuration.domain, keys: keys, store: store, clock: clock)
         core = ServerCore(
@@ -105,11 +105,16 @@ public final class MailServer: Service {
     }
 
     public func run() async throws {
-        let group = ServiceGroup(configuration: .init(services: services, logger: core.logger))
+        // One that fails ends the others in order: a cancelled listener complains of its own end.
+        let group = ServiceGroup(
+            configuration: .init(
+                services: services.map {
+                    .init(service: $0, failureTerminationBehavior: .gracefullyShutdownGroup)
+                }, logger: core.logger))
         core.logger.notice("starting", metadata: ["domain": "\(core.domain)"])
         let result: Result<Void, any Error>
         do { result = .success(try await group.run()) } catch { result = .failure(error) }
-        await listening.set(0)
+        await listening.end()
         await peers.close()
         await transport.shutDown()
         closeResolver()
@@ -131,20 +136,38 @@ extension ServerConfiguration {
     }
 }
 
-/// Tells the port once the listener is up.
+/// Tells the HTTPS port once all listeners are up.
 actor ListeningPort {
-    private var port: Int?
+    private var missing: Int
+    private var port = 0
+    private var isSettled = false
     private var waiters: [CheckedContinuation<Int, Never>] = []
 
-    func set(_ port: Int) {
-        guard self.port == nil else { return }
+    init(listeners: Int) {
+        missing = listeners
+    }
+
+    /// One more listener is up.
+    /// - Parameter port: of the HTTPS listener.
+    func isUp(port: Int? = nil) {
+        if let port { self.port = port }
+        missing -= 1
+        if missing == 0 { settle(self.port) }
+    }
+
+    /// The server has ended, or will never listen.
+    func end() { settle(0) }
+
+    func value() async -> Int {
+        if isSettled { return port }
+        return await withCheckedContinuation { waiters.append($0) }
+    }
+
+    private func settle(_ port: Int) {
+        guard !isSettled else { return }
+        isSettled = true
         self.port = port
         for waiter in waiters { waiter.resume(returning: port) }
         waiters = []
-    }
-
-    func value() async -> Int {
-        if let port { return port }
-        return await withCheckedContinuation { waiters.append($0) }
     }
 }

@@ -171,7 +171,8 @@ public protocol QueueStore: Sendable {
     @discardableResult
     func postponeDestination(_ destination: MailDomain, until: Date, reason: String, now: Date) async throws(StoreError) -> Int
 
-    /// Removes a job even while leased, its recipients become `bounced` with `reason`; `bounce` as in `complete`.
+    /// Removes a job even while leased, its recipients become `bounced` with `reason`, or `refused` when no bounce tells
+    /// the author; `bounce` as in `complete`.
     /// Throws `unknownJob`.
     func dropJob(_ id: Int64, reason: String, bounce: Acceptance?, now: Date) async throws(StoreError)
 

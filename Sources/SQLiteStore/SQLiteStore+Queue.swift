@@ -90,7 +90,8 @@ extension SQLiteStore {
         try await transact(now: now) { transaction in
             let job = try transaction.state(of: id)
             let outcomes = try job.recipients.map { name in
-                RecipientOutcome(recipient: try Address(stored: name), state: .bounced, reason: reason)
+                RecipientOutcome(
+                    recipient: try Address(stored: name), state: bounce == nil ? .refused : .bounced, reason: reason)
             }
             _ = try transaction.complete(job, DeliveryReport(outcomes: outcomes), bounce: bounce)
         }

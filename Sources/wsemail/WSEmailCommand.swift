@@ -1,4 +1,5 @@
 import ArgumentParser
+import Console
 
 @main
 struct WSEmailCommand: AsyncParsableCommand {
@@ -13,9 +14,14 @@ struct WSEmailCommand: AsyncParsableCommand {
               wsemail list
               wsemail read 1
 
-            Every command takes --json for scripts. Exit status: 0 done, 1 failed, 2 a
-            signature or proof does not verify, 3 the server was not reached, 64 wrong
-            usage.
+            Every command takes --json for scripts.
+
+            Exit status:
+              0   done
+              1   failed
+              2   a signature or proof does not verify
+              3   the server was not reached
+              64  wrong usage
             """,
         version: "2.0",
         subcommands: [
@@ -23,4 +29,32 @@ struct WSEmailCommand: AsyncParsableCommand {
             DeleteCommand.self, MarkCommand.self, StatusCommand.self, ExportCommand.self, VerifyCommand.self,
             PasswordCommand.self,
         ])
+
+    /// As ArgumentParser does it, except that help that cannot be written is an error, too.
+    static func main() async {
+        Terminal.ignoreBrokenPipes()
+        do {
+            var command = try await asyncParseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            end(error)
+        }
+    }
+
+    private static func end(_ error: any Error) -> Never {
+        let status = exitCode(for: error)
+        let text = fullMessage(for: error)
+        guard !text.isEmpty else { exit(withError: status) }
+        guard status.isSuccess else {
+            Terminal.error.line(text)
+            exit(withError: status)
+        }
+        let screen = Screen(isJSON: false)
+        screen.line(text)
+        exit(withError: screen.outputFailure() ?? status)
+    }
 }

@@ -14,8 +14,8 @@ struct CommonOptions: ParsableArguments {
     func load() throws -> ServerConfiguration {
         do {
             return try ServerConfiguration(path: config)
-        } catch let error as ConfigurationError {
-            throw output.failure(AdminError(.file, error.reason))
+        } catch {
+            throw output.failure(AdminError.from(error))
         }
     }
 

@@ -3,7 +3,7 @@ import Console
 import MailServer
 
 /// `wsemaild config …`
-struct ConfigCommand: ParsableCommand {
+struct ConfigCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "config", abstract: "The settings: what there is, and whether a file is right.",
         discussion: "Example: wsemaild config describe", subcommands: [Describe.self, Test.self])
@@ -46,9 +46,9 @@ struct ConfigCommand: ParsableCommand {
         }
     }
 
-    struct Test: ParsableCommand {
+    struct Test: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Say whether the configuration file is right, and what it changes.",
+            abstract: "Say whether the server could start with the configuration file, and what the file sets.",
             discussion: "Example: wsemaild config test --config ./wsemaild.conf")
 
         /// For scripts.
@@ -59,18 +59,25 @@ struct ConfigCommand: ParsableCommand {
 
         @OptionGroup var options: CommonOptions
 
-        func run() throws {
+        func run() async throws {
             let configuration = try options.load()
             let output = options.output
+            do {
+                try configuration.checkUsable()
+                try await configuration.checkPorts()
+            } catch {
+                throw output.failure(error)
+            }
             let presets = ServerConfiguration(domain: configuration.domain, hostName: "mail.\(configuration.domain)")
             let changed = ConfigurationField.all.filter { field in
-                field.name == "domain" || field.value(in: configuration) != field.value(in: presets)
+                field.name == "domain" || field.name == "host_name"
+                    || field.value(in: configuration) != field.value(in: presets)
             }
             if output.json {
                 let all = ConfigurationField.all.map { ($0.name, $0.value(in: configuration)) }
                 return output.print(Result(ok: true, settings: Dictionary(all) { $1 }))
             }
-            Terminal.output.line("\(output.style("✓", .green)) \(options.config) is right; it sets:")
+            Terminal.output.line("\(output.style("✓", .green)) \(options.config) is right, and the server can start with it; it sets:")
             for field in changed { Terminal.output.line("  \(field.name) = \(PrintableText.clean(field.value(in: configuration)))") }
         }
     }

@@ -32,12 +32,13 @@ struct InitCommand: AsyncParsableCommand {
     func run() async throws {
         let output = options.output
         let setup: DomainSetup
+        if let passwordFile { warnIfOpen(passwordFile, output: output) }
         do {
             setup = DomainSetup(
                 configuration: try makeConfiguration(), configurationPath: options.config,
                 postmasterPassword: try passwordFile.map { try Prompt.firstLine(of: $0) }, overwritesConfiguration: force)
         } catch {
-            let reason = (error as? IdentityError)?.reason ?? "\(error)"
+            let reason = (error as? ConsoleError)?.reason ?? AdminError.from(error).reason
             throw output.failure(AdminError(.invalidArgument, reason))
         }
         let progress = ProgressLine(isEnabled: !output.json)
@@ -74,10 +75,18 @@ struct InitCommand: AsyncParsableCommand {
         URL(fileURLWithPath: path).standardizedFileURL.path
     }
 
+    private static func steps(_ outcome: DomainSetup.Outcome, _ setup: DomainSetup) -> [String] {
+        let isPreset = setup.configurationPath == ServerConfiguration.defaultPath
+        let option = isPreset ? "" : " --config \(absolute(setup.configurationPath))"
+        return [
+            "wsemaild serve", "wsemaild user add alice@\(outcome.domain)", "wsemaild trust add OTHER.DOMAIN --fingerprint SHA256:…",
+            "wsemaild check",
+        ].map { $0 + option }
+    }
+
     private func show(_ outcome: DomainSetup.Outcome, _ setup: DomainSetup, _ style: TerminalStyle) {
         let configuration = setup.configuration
         let path = InitCommand.absolute(options.config)
-        let option = options.config == ServerConfiguration.defaultPath ? "" : " --config \(path)"
         var lines = [
             "\(style("✓", .green)) \(outcome.domain) is set up: data in \(configuration.dataDirectory), settings in \(path)", "",
         ]
@@ -92,8 +101,11 @@ struct InitCommand: AsyncParsableCommand {
             style("  optional: \(outcome.records.tlsa)", .dim), "",
             style("Give to the administrators of other domains", .bold), "  \(outcome.fingerprint)",
             "  They run: wsemaild trust add \(outcome.domain) --fingerprint \(outcome.fingerprint)", "",
-            style("Next", .bold), "  wsemaild serve\(option)", "  wsemaild user add alice@\(outcome.domain)\(option)",
-            "  wsemaild trust add OTHER.DOMAIN --fingerprint SHA256:…\(option)", "  wsemaild check\(option)", "",
+            style("Next", .bold),
+        ]
+        lines += InitCommand.steps(outcome, setup).map { "  " + $0 }
+        lines += [
+            "",
             "Back up \(configuration.keyDirectory): with these keys lost, every other domain has to trust you anew.",
         ]
         Terminal.output.line(lines.joined(separator: "\n"))
@@ -107,6 +119,9 @@ struct InitCommand: AsyncParsableCommand {
         let postmasterPassword: String?
         let fingerprint: String
         let records: [String]
+        /// The record that the administrator completes.
+        let addressRecord: String
+        let next: [String]
         let rootCertificate: String
         let configuration: String
         let data: String
@@ -117,6 +132,8 @@ struct InitCommand: AsyncParsableCommand {
             postmasterPassword = outcome.generatedPassword
             fingerprint = outcome.fingerprint.description
             records = [outcome.records.service, outcome.records.tlsa]
+            addressRecord = outcome.records.addressHint
+            next = InitCommand.steps(outcome, setup)
             rootCertificate = setup.configuration.keyDirectory + "/root.pem"
             configuration = InitCommand.absolute(setup.configurationPath)
             data = setup.configuration.dataDirectory

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Identity
 import MailServer
 
 /// `wsemaild key …`
@@ -27,15 +28,16 @@ struct KeyCommand: AsyncParsableCommand {
             discussion: """
                 Examples:
                   wsemaild key revoke SHA256:AB:CD:…
-                  wsemaild key revoke alice@example.org        (all of them)
+                  wsemaild key revoke alice        (all of alice's)
                 """)
 
         @OptionGroup var options: CommonOptions
-        @Argument(help: ArgumentHelp("A certificate's fingerprint, or an address for all its certificates.", valueName: "which"))
+        @Argument(help: ArgumentHelp("A certificate's fingerprint; or an address, or the part before the @, for all its certificates.", valueName: "which"))
         var target: String
 
         func run() async throws {
-            let argument: AdminArgument = target.contains("@") ? .address : .fingerprint
+            let isFingerprint = target.contains(":") || (try? Fingerprint(target)) != nil
+            let argument: AdminArgument = isFingerprint ? .fingerprint : .address
             try await AdminSession.run(options) { try await $0.show(AdminRequest(.keyRevoke, [argument: target])) }
         }
     }

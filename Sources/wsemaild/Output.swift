@@ -32,7 +32,7 @@ struct Output: Sendable {
         if showsDetails { details(reply.details) }
         if !reply.rows.isEmpty {
             if showsDetails { Terminal.output.line() }
-            Terminal.output.write(ReplyTable(reply).rendered(style: style, width: Terminal.output.width))
+            Terminal.output.write(ReplyTable(reply, now: Date()).rendered(style: style, width: Terminal.output.width))
         } else if !reply.columns.isEmpty, reply.message.isEmpty, !showsDetails {
             Terminal.output.line(style(empty, .dim))
         }

@@ -2,6 +2,14 @@ import ArgumentParser
 import Console
 import MailServer
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// Where a command takes a password from. It never stands on the command line, where every user of the machine could read it.
 struct PasswordOptions: ParsableArguments {
     @Option(
@@ -15,6 +23,7 @@ struct PasswordOptions: ParsableArguments {
             guard let file else {
                 return try Prompt.newSecret("new password for \(PrintableText.clean(address)): ")
             }
+            warnIfOpen(file, output: output)
             return try Prompt.firstLine(of: file)
         } catch {
             throw output.failure(
@@ -23,4 +32,11 @@ struct PasswordOptions: ParsableArguments {
                     hint: error.code == .noTerminal ? "use --password-file FILE, or --password-file - and a pipe" : ""))
         }
     }
+}
+
+/// Warns of a password file that others may read.
+func warnIfOpen(_ path: String, output: Output) {
+    var status = stat()
+    guard path != "-", stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o077 != 0 else { return }
+    output.warning("others may read the password in \(path); run: chmod 600 \(path)")
 }

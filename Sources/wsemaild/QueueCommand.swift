@@ -51,8 +51,10 @@ struct QueueCommand: AsyncParsableCommand {
         @Argument(help: "The job's number.") var job: Int64?
 
         func validate() throws {
-            guard [job != nil, domain != nil, all].filter(\.self).count == 1 else {
-                throw ValidationError("Name a job, or --domain DOMAIN, or --all.")
+            switch [job != nil, domain != nil, all].count(where: \.self) {
+            case 0: throw ValidationError("Name a job, or --domain DOMAIN, or --all.")
+            case 1: break
+            default: throw ValidationError("Give only one of a job, --domain DOMAIN and --all.")
             }
         }
 
@@ -62,8 +64,9 @@ struct QueueCommand: AsyncParsableCommand {
             arguments[.domain] = domain
             let request = AdminRequest(.queueRetry, arguments)
             try await AdminSession.run(options) { session in
-                try await session.show(request)
-                guard await session.gateway.reachesServer else {
+                let reply = await session.gateway.perform(request)
+                try session.output.show(reply)
+                guard await session.gateway.reachesServer || reply.details["due_count"] == "0" else {
                     return session.output.warning("the server does not run: the jobs wait for `wsemaild serve`")
                 }
             }
@@ -72,12 +75,12 @@ struct QueueCommand: AsyncParsableCommand {
 
     struct Drop: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Give a job up; its author gets a bounce.",
+            abstract: "Give a job up; its author gets a bounce unless --no-bounce is given.",
             discussion: "Example: wsemaild queue drop 17 --reason \"the domain has closed\"")
 
         @OptionGroup var options: CommonOptions
         @Option(help: "Told to the author.") var reason: String?
-        @Flag(inversion: .prefixedNo, help: "Tell the author.") var bounce = true
+        @Flag(inversion: .prefixedNo, help: "Tell the author; without, the message's status says refused.") var bounce = true
         @Argument(help: "The job's number.") var job: Int64
 
         func run() async throws {

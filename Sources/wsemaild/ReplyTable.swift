@@ -2,6 +2,14 @@ import Console
 import Foundation
 import MailServer
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// What the values of a column are, as its name's ending says (`AdminReply.columns`).
 enum ColumnKind: Sendable, Equatable {
     case text
@@ -35,8 +43,27 @@ enum ColumnKind: Sendable, Equatable {
         case .bytes: return Int64(value).map { HumanText.bytes($0) } ?? value
         case .time:
             guard let time = try? Date(value, strategy: .iso8601) else { return value }
-            return HumanText.dateTime(time.timeIntervalSince1970)
+            return ColumnKind.dateTime(time)
         }
+    }
+}
+
+extension ColumnKind {
+    /// Seconds and the zone as well: "2026-03-01 14:05:09 CET".
+    private static func dateTime(_ time: Date) -> String {
+        var seconds = time_t(time.timeIntervalSince1970)
+        var parts = tm()
+        var buffer = [CChar](repeating: 0, count: 64)
+        guard localtime_r(&seconds, &parts) != nil, strftime(&buffer, buffer.count, "%Y-%m-%d %H:%M:%S %Z", &parts) > 0 else {
+            return "?"
+        }
+        return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// "3 min ago", "in 2 h": where many times stand side by side.
+    static func relative(_ value: String, now: Date) -> String {
+        guard let time = try? Date(value, strategy: .iso8601) else { return value }
+        return HumanText.relative(time.timeIntervalSince1970, now: now.timeIntervalSince1970)
     }
 }
 
@@ -46,9 +73,11 @@ struct ReplyTable {
     private static let shrinkable: Set<String> = ["reason", "label", "added_by", "problem"]
 
     private let reply: AdminReply
+    private let now: Date
 
-    init(_ reply: AdminReply) {
+    init(_ reply: AdminReply, now: Date) {
         self.reply = reply
+        self.now = now
     }
 
     func rendered(style: TerminalStyle, width: Int?) -> String {
@@ -68,7 +97,8 @@ struct ReplyTable {
     }
 
     private func cell(_ name: String, _ value: String) -> TextTable.Cell {
-        let text = ColumnKind(name: name).text(value)
+        let isNear = reply.columns.contains("next_at") && ColumnKind(name: name) == .time
+        let text = isNear ? ColumnKind.relative(value, now: now) : ColumnKind(name: name).text(value)
         switch (name, value) {
         case ("quota_bytes", ""): return TextTable.Cell("none", .dim)
         case (_, ""): return TextTable.Cell("–", .dim)

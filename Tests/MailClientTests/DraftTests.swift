@@ -39,4 +39,17 @@ import Testing
         #expect(Draft.replySubject("RE: Lunch?") == "RE: Lunch?")
         #expect(Draft.replySubject(String(repeating: "x", count: 998)).count == 998)
     }
+
+    @Test func everybodyIsNamedOnce() throws {
+        let draft = Draft(
+            to: [Mailbox(try Address("bob@scopio.test"), name: "Bob")] + (try mailboxes("Bob@scopio.test", "carol@scopio.test")),
+            cc: try mailboxes("carol@scopio.test", "dan@capicom.test"),
+            bcc: [try Address("dan@capicom.test"), try Address("eve@capicom.test"), try Address("eve@capicom.test")],
+            subject: "", text: ""
+        ).withoutRepeats()
+        #expect(draft.to.map(\.address.description) == ["bob@scopio.test", "carol@scopio.test"])
+        #expect(draft.to[0].name == "Bob")
+        #expect(draft.cc.map(\.address.description) == ["dan@capicom.test"])
+        #expect(draft.bcc.map(\.description) == ["eve@capicom.test"])
+    }
 }

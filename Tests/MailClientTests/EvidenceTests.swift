@@ -267,20 +267,20 @@ import XMLSecurity
         #"<!DOCTYPE x [<!ENTITY a "b">]><Evidence xmlns="urn:wsemail:2" version="1"/>"#,
     ])
     func whatIsNoBundleIsRefused(_ text: String) async throws {
-        await expect(.notVerified) { try EvidenceBundle(parsing: Array(text.utf8)) }
+        await expect(.invalidInput) { try EvidenceBundle(parsing: Array(text.utf8)) }
     }
 
     @Test(arguments: ["<Extra/>", "<MessageOctets>AA==</MessageOctets>", "<x:Extra xmlns:x='urn:x'/>"])
     func unknownAndRepeatedPartsAreRefused(_ extra: String) async throws {
         let text = String(decoding: try received().document, as: UTF8.self)
         let altered = text.replacing("</Evidence>", with: extra + "</Evidence>")
-        await expect(.notVerified) { try EvidenceBundle(parsing: Array(altered.utf8)) }
+        await expect(.invalidInput) { try EvidenceBundle(parsing: Array(altered.utf8)) }
     }
 
     @Test func tooManyPartsAreRefused() async throws {
         var bundle = try received()
         bundle.metadata = Array(repeating: [1], count: EvidenceBundle.maximumDomains + 1)
-        await expect(.notVerified) { [bundle] in try EvidenceBundle(parsing: bundle.document) }
+        await expect(.invalidInput) { [bundle] in try EvidenceBundle(parsing: bundle.document) }
     }
 
     @Test func aMessageThatIsNotCanonicalIsRefused() async throws {
@@ -294,5 +294,42 @@ import XMLSecurity
         await expect(.invalidInput) { try EvidenceVerifier(rootsPEM: ["no pem"], now: now) }
         let leaf = capicom.certificate.pem
         await expect(.invalidInput) { try EvidenceVerifier(rootsPEM: [leaf], now: now) }
+    }
+}
+
+/// The author's receipts name blind copies: whoever exports them is told, and may leave them out.
+@Suite struct BlindCopyTests {
+    @Test func theyAreFoundAndCanBeLeftOut() async throws {
+        let capicom = try TestDomain("capicom.test")
+        let scopio = try TestDomain("scopio.test")
+        let place = try TemporaryFolder()
+        let message = try letter()
+        let (bob, carol) = (try Address("bob@scopio.test"), try Address("carol@capicom.test"))
+        let submission = try capicom.receipt(message, for: capicom.domain, postmark: nil, [bob, carol], .accepted)
+        let postmark = try capicom.postmark(message, to: [bob])
+        let delivery = try scopio.receipt(message, for: capicom.domain, postmark: postmark, [bob])
+        let server = FakeServer { _, request in
+            switch request {
+            case let request as RetrieveOperation.Request:
+                return RetrieveOperation.Response(
+                    message: message.octets, postmark: nil, receipt: request.withReceipt ? submission : nil, folder: "Sent",
+                    flags: [])
+            case is StatusOperation.Request: return StatusOperation.Response(lines: [], receipts: [delivery])
+            case let request as MetadataOperation.Request:
+                let domain = request.domain == capicom.domain ? capicom : scopio
+                return MetadataOperation.Response(metadata: try domain.metadata(), anchors: [domain.root.der])
+            default: throw SOAPFault(.unknownAction, "no")
+            }
+        }
+        let client = try place.client("alice@capicom.test", capicom, server: server)
+        let location = MessageLocation(message.message.id, in: "Sent")
+        #expect(try await client.retrieve(location, withReceipt: true).blindCopies == [carol])
+        let full = try await client.evidence(location)
+        #expect(full.blindCopies == [carol] && full.report.isVerified, "\(full.report.findings)")
+        #expect(full.bundle.receipts == [submission, delivery])
+        let discreet = try await client.evidence(location, hidesBcc: true)
+        #expect(discreet.blindCopies == [carol])
+        #expect(discreet.bundle.receipts == [delivery])
+        #expect(!discreet.report.isVerified)
     }
 }

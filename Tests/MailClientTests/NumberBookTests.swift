@@ -42,10 +42,10 @@ import Testing
         let server = FakeServer { _, _ in ListOperation.Response(headers: [listed], cursor: 41, more: false) }
         let client = try place.client("alice@capicom.test", home, server: server)
         _ = try await client.list()
-        #expect(try await client.resolve(.number(41)) == listed.id)
+        #expect(try await client.resolve(.number(41)) == MessageLocation(listed.id, in: "Inbox", uid: 41))
         // Also for the next command.
         let next = try place.client("alice@capicom.test", home, server: FakeServer.directory())
-        #expect(try await next.resolve(.number(41)) == listed.id)
+        #expect(try await next.resolve(.number(41)).id == listed.id)
         #expect(server.calls == [.list])
         #expect(place.mode("accounts/alice@capicom.test/numbers.json") == 0o600)
     }
@@ -59,7 +59,7 @@ import Testing
             return ListOperation.Response(headers: [request.folder == "Sent" ? wanted : other], cursor: 9, more: true)
         }
         let client = try place.client("alice@capicom.test", home, server: server)
-        #expect(try await client.resolve(.number(7)) == wanted.id)
+        #expect(try await client.resolve(.number(7)) == MessageLocation(wanted.id, in: "Sent", uid: 7))
         #expect(server.requests(ListOperation.Request.self).map(\.folder) == ["Inbox", "Sent"])
     }
 
@@ -72,8 +72,56 @@ import Testing
     @Test func forgetsTheOldestBeyondItsCapacity() throws {
         let client = try place.client("alice@capicom.test", home, server: FakeServer.directory())
         let id = MessageID.random()
-        try client.numbers.remember((1...UInt64(NumberBook.capacity) + 1).map { ($0, id) })
-        #expect(try client.numbers.id(of: 1) == nil)
-        #expect(try client.numbers.id(of: 2) == id)
+        try client.numbers.remember((1...UInt64(NumberBook.capacity) + 1).map { ($0, MessageLocation(id)) })
+        #expect(try client.numbers.location(of: 1) == nil)
+        #expect(try client.numbers.location(of: 2)?.id == id)
+    }
+
+    @Test func aBookThatKnewNoFoldersIsForgotten() async throws {
+        let client = try place.client("alice@capicom.test", home, server: FakeServer.directory())
+        try StoredJSON.write([41 as UInt64: MessageID.random()], to: place.path + "/accounts/alice@capicom.test/numbers.json")
+        #expect(try client.numbers.location(of: 41) == nil)
+    }
+
+    /// A mail to oneself is one message in two folders: the number says which copy is meant.
+    @Test func theCopiesOfAMailToOneselfAreToldApart() async throws {
+        let id = MessageID.random()
+        let (received, sent) = (try header(1, id), try header(2, id))
+        let server = FakeServer { _, request in
+            switch request {
+            case let request as ListOperation.Request:
+                return ListOperation.Response(headers: [request.folder == "Sent" ? sent : received], cursor: 2, more: false)
+            case is MarkOperation.Request: return MarkOperation.Response(count: 1)
+            default: return DeleteOperation.Response(count: 1)
+            }
+        }
+        let client = try place.client("alice@capicom.test", home, server: server)
+        _ = try await client.list(folder: "inbox")
+        _ = try await client.list(folder: "SENT")
+        let (first, second) = (try await client.resolve(.number(1)), try await client.resolve(.number(2)))
+        #expect(try await client.delete([second]) == 1)
+        #expect(try await client.mark([first, second], add: ["seen"]) == 1)
+        #expect(server.requests(DeleteOperation.Request.self).map(\.entries) == [EntrySelection(uids: [2])])
+        #expect(server.requests(MarkOperation.Request.self).map(\.entries) == [EntrySelection(uids: [1, 2])])
+        await expect(.internal) { try await client.retrieve(second) }
+        #expect(server.requests(RetrieveOperation.Request.self).map(\.folder) == ["Sent"])
+        #expect(server.requests(RetrieveOperation.Request.self).map(\.uid) == [2])
+        _ = try await client.delete([try await client.resolve(.id(id)), MessageLocation(id, in: "Sent")])
+        #expect(
+            server.requests(DeleteOperation.Request.self).suffix(2).map(\.entries)
+                == [EntrySelection(ids: [id]), EntrySelection(ids: [id], folder: "Sent")])
+    }
+
+    @Test func theStatusOfAReceivedMessageIsExplained() async throws {
+        let listed = try header(5)
+        let server = FakeServer { _, request in
+            guard request is ListOperation.Request else { throw SOAPFault(.unknownMessage, "you have sent no such message") }
+            return ListOperation.Response(headers: [listed], cursor: 5, more: false)
+        }
+        let client = try place.client("alice@capicom.test", home, server: server)
+        _ = try await client.list()
+        let error = await expect(.invalidInput) { try await client.status(of: .number(5)) }
+        #expect(error?.reason == "5 is a message you received; status is for messages you sent")
+        await expect(.noSuchMessage) { try await client.status(of: .id(.random())) }
     }
 }

@@ -2,6 +2,7 @@ import Foundation
 import Identity
 import MailModel
 import SOAP
+import SOAPClient
 import Synchronization
 import Testing
 
@@ -158,7 +159,13 @@ import Testing
         try client.outbox.add(OutboxEntry(message: try letter(), bcc: [], created: now))
         try PrivateFile.write("{", to: place.path + "/" + outbox + "/00000000-0000-0000-0000-000000000000.json")
         #expect(try client.waiting().count == 1)
-        #expect(place.names(outbox).contains { $0.hasSuffix(".damaged") })
+        let report = try await client.retryOutbox()
+        #expect(report.sent.count == 1 && report.damaged.count == 1)
+        #expect(report.damaged[0].path.hasSuffix(outbox + "/00000000-0000-0000-0000-000000000000.json.damaged"))
+        #expect(place.names(outbox) == ["00000000-0000-0000-0000-000000000000.json.damaged"])
+        #expect(try await client.retryOutbox().isEmpty)
+        let address = client.account.address
+        #expect(try ClientFolder(path: place.path).unsentMessages(address) == (0, 1))
     }
 
     @Test func aDraftNeedsARecipientAndAPlainSubject() async throws {
@@ -175,5 +182,66 @@ import Testing
         var draft = try draft()
         draft.isSigned = true
         await expect(.keyRefused) { [draft] in try await client.send(draft) }
+    }
+
+    // MARK: Limits
+
+    /// capicom.test's metadata says 1 MiB and 100 recipients (``TestDomain/metadata(version:issued:servers:revoked:)``).
+    @Test func whatIsTooLongIsNotQueued() async throws {
+        let fixture = self
+        let server = server { try fixture.good($0) }
+        let client = try place.client("alice@capicom.test", home, server: server)
+        var draft = try draft()
+        draft.text = String(repeating: "x", count: 1 << 20)
+        let error = await expect(.invalidInput) { [draft] in try await client.send(draft) }
+        #expect(error?.reason == "the message is too long, at most 1 MB; nothing was sent")
+        #expect(place.names(outbox).isEmpty && place.names(refused).isEmpty)
+        #expect(!server.calls.contains(.send))
+        draft.text = "At one."
+        draft.bcc = try (0..<100).map { try Address("b\($0)@scopio.test") }
+        let many = await expect(.invalidInput) { [draft] in try await client.send(draft) }
+        #expect(many?.reason == "101 recipients are too many, at most 100; nothing was sent")
+        #expect(place.names(outbox).isEmpty)
+    }
+
+    @Test func withoutADomainsWordTheStandardHolds() async throws {
+        let server = FakeServer { _, _ in throw MailClientError(.unreachable, "no route", isTransient: true) }
+        let client = try place.client("alice@capicom.test", home, server: server)
+        var draft = try draft()
+        draft.text = String(repeating: "x", count: 17_000_000)
+        let error = await expect(.invalidInput) { [draft] in try await client.send(draft) }
+        #expect(error?.reason.contains("at most 16 MB") == true)
+        #expect(place.names(outbox).isEmpty)
+    }
+
+    @Test func statusCode413IsFinal() async throws {
+        let fixture = self
+        let error = MailClientError(SOAPClientError(.httpStatus, "HTTP status 413"))
+        #expect(error.code == .refused && error.fault == "TooLarge" && !error.isTransient)
+        let client = try place.client("alice@capicom.test", home, server: server { _ in throw error })
+        await expect(.refused) { try await client.send(fixture.draft()) }
+        #expect(try client.waiting().isEmpty)
+        #expect(place.names(refused).count == 1)
+    }
+
+    // MARK: Commands side by side
+
+    @Test func anEntryThatIsBeingSentIsLeftAlone() async throws {
+        let (fixture, place, home) = (self, place, home)
+        let other = try place.client("alice@capicom.test", home, server: server { try fixture.good($0) })
+        let client = try place.client(
+            "alice@capicom.test", home,
+            server: server { request in
+                #expect(try other.waiting().count == 1)
+                #expect(try other.outbox.claim(request.message.message.id) == nil)
+                return try fixture.good(request)
+            })
+        _ = try await client.send(try draft())
+        // Another is under way, and its command does not answer.
+        let lock = try client.outbox.add(OutboxEntry(message: try letter(), bcc: [], created: now))
+        #expect(try await other.retryOutbox().isEmpty)
+        lock.release()
+        #expect(try await other.retryOutbox().sent.count == 1)
+        #expect(try await other.retryOutbox().isEmpty)
     }
 }

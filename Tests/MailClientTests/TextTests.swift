@@ -54,6 +54,14 @@ import Testing
         #expect(text.contains("signed by capicom.test, verified"))
     }
 
+    @Test func recipientsOfABounceStandUnderIt() throws {
+        let letter = try letter(.verified(domain: MailDomain("capicom.test"), method: .server, time: now))
+        let lines = LetterView(letter: letter, style: TerminalStyle(isEnabled: false)).text.split(separator: "\n")
+        let line = try #require(lines.first { $0.contains("x@scopio.test") })
+        #expect(line.hasPrefix("         x@scopio.test: refused"))
+        #expect(!lines.contains { $0.hasPrefix(":") })
+    }
+
     @Test func jsonIsHarmlessAndMeansTheSame() throws {
         let text = "\u{9B}31m \u{202E}evil \u{E0041} \u{7F} caf\u{E9} \u{1F600}"
         let json = String(decoding: try JSONEncoder().encode([text]), as: UTF8.self)

@@ -35,7 +35,7 @@ import WSSecurity
             return RetrieveOperation.Response(
                 message: message.octets, postmark: postmark, receipt: nil, folder: "Inbox", flags: [])
         }
-        return try await place.client(reader, scopio, server: server).retrieve(message.message.id)
+        return try await place.client(reader, scopio, server: server).retrieve(MessageLocation(message.message.id))
     }
 
     @Test func aGoodMessageIsBelieved() async throws {
@@ -115,7 +115,7 @@ import WSSecurity
             RetrieveOperation.Response(message: message.octets, postmark: nil, receipt: nil, folder: "Inbox", flags: [])
         }
         let client = try place.client("bob@scopio.test", scopio, server: server)
-        await expect(.untrustedServer) { try await client.retrieve(.random()) }
+        await expect(.untrustedServer) { try await client.retrieve(MessageLocation(.random())) }
     }
 
     // MARK: The author's own signature

@@ -1,3 +1,4 @@
+import Delivery
 import Foundation
 import Identity
 import Logging
@@ -15,8 +16,10 @@ struct AdminCheckTests {
         var chains: [String: [[UInt8]]] = [:]
         var own: Set<String> = ["192.0.2.1"]
         var forbidden: Set<String> = []
+        var failure: DeliveryError?
 
         func services(of domain: MailDomain) async throws -> [CheckedService] {
+            if let failure { throw failure }
             guard let found = services[domain.description] else { throw AdminError(.unreachable, "no such record") }
             return found
         }
@@ -61,13 +64,25 @@ struct AdminCheckTests {
             chains: ["192.0.2.1:8443": [try keys().tlsCertificate.der]])
     }
 
+    private static let someTrust = AdminReply(columns: ["scope", "certificate"], rows: [["federation", ""]])
+
     private func findings(
-        _ network: Network?, at date: Date? = nil, isRunning: Bool = true, trust: AdminReply = AdminReply()
+        _ network: Network?, at date: Date? = nil, isRunning: Bool = true, trust: AdminReply = AdminCheckTests.someTrust,
+        queue: AdminReply = AdminReply(), probe: AdminReply = AdminReply(details: ["outcome": "open"])
     ) async -> [CheckFinding] {
         let found = Mutex<[CheckFinding]>([])
         await ServerChecks(
             configuration: configuration, configurationPath: folder.path + "/c.conf", network: network, now: date ?? now
-        ).run(ask: { $0.command == .trustList ? trust : AdminReply() }, isServerRunning: { isRunning }) { finding in
+        ).run(
+            ask: { request in
+                switch request.command {
+                case .trustList: trust
+                case .queueList: queue
+                case .peerProbe: probe
+                default: AdminReply()
+                }
+            }, isServerRunning: { isRunning }
+        ) { finding in
             found.withLock { $0.append(finding) }
         }
         return found.withLock { $0 }
@@ -78,7 +93,7 @@ struct AdminCheckTests {
     @Test func aGoodServerPasses() async throws {
         let found = await findings(try goodNetwork())
         #expect(bad(found) == [])
-        #expect(Set(found.map(\.area)) == ["configuration", "files", "keys", "clock", "store", "server", "dns", "port"])
+        #expect(Set(found.map(\.area)) == ["configuration", "files", "keys", "clock", "store", "server", "queue", "dns", "port"])
     }
 
     @Test func openFilesFail() async throws {
@@ -125,6 +140,54 @@ struct AdminCheckTests {
         #expect(bad(await findings(network)).contains { $0.area == "dns" && $0.what.contains("old.capicom.test:8443") })
     }
 
+    @Test(arguments: [
+        (DeliveryError(.dnsFailure, "no answer from DNS in time"), "look at this machine's network"),
+        (DeliveryError(.bogus, "DNSSEC: failed to prime trust anchor"), "look at this machine's network"),
+        (DeliveryError(.bogus, "DNSSEC: signature expired"), "dns_insecure_zones"),
+        (DeliveryError(.noAddress, "no SRV target has an address"), "publish the A or AAAA record"),
+        (DeliveryError(.noService, "does not exist"), "publish: _wsemail._tcp"),
+    ])
+    func troubleWithDNSIsToldApart(_ failure: DeliveryError, _ advice: String) async throws {
+        var network = try goodNetwork()
+        network.failure = failure
+        let found = bad(await findings(network))
+        #expect(found.count == 1 && found[0].area == "dns" && found[0].advice.contains(advice))
+    }
+
+    // MARK: Mail that waits
+
+    private func queue(_ destination: String, hours: Double, reason: String = "") -> AdminReply {
+        AdminReply(
+            columns: ["destination", "created_at", "reason"],
+            rows: [[destination, now.addingTimeInterval(-hours * 3_600).formatted(.iso8601), reason]])
+    }
+
+    @Test func mailThatWaitsLongIsSaid() async throws {
+        let trust = AdminReply(columns: ["scope"], rows: [["scopio.test"]])
+        #expect(bad(await findings(nil, trust: trust, queue: queue("scopio.test", hours: 0.9))) == [])
+        let late = bad(await findings(nil, trust: trust, queue: queue("scopio.test", hours: 2.5, reason: "connection refused")))
+        #expect(late.count == 1 && late[0].level == .warn && late[0].what.contains("2 h: connection refused"))
+        #expect(late[0].advice.contains("queue retry --domain scopio.test"))
+    }
+
+    @Test func mailThatWaitsForTrustNamesTheCommand() async throws {
+        let trust = AdminReply(columns: ["scope"], rows: [["scopio.test"]])
+        let other = bad(await findings(nil, trust: trust, queue: queue("other.test", hours: 0)))
+        #expect(other.count == 1 && other[0].level == .fail && other[0].advice.contains("trust add other.test"))
+        let reason = DeliveryError.noAnchor(for: try MailDomain("other.test")).reason
+        let federation = bad(await findings(nil, queue: queue("other.test", hours: 0, reason: reason)))
+        #expect(federation.count == 1 && federation[0].advice.contains("trust add other.test"))
+        let nobody = bad(await findings(nil, trust: AdminReply()))
+        #expect(nobody.count == 1 && nobody[0].area == "peer" && nobody[0].advice.contains("trust add"))
+    }
+
+    @Test func aForeignDomainLineIsNoLostKey() async throws {
+        var other = ServerConfiguration(domain: try MailDomain("other.test"), hostName: "mail.other.test")
+        other.dataDirectory = configuration.dataDirectory
+        let (_, found) = ServerChecks(configuration: other, configurationPath: "c", network: nil, now: now).keyFindings()
+        #expect(found.count == 1 && found[0].advice.contains("`domain`") && found[0].advice.contains("--config"))
+    }
+
     @Test func aForeignAddressWarnsAndAForeignCertificateFails() async throws {
         var network = try goodNetwork()
         network.own = ["192.0.2.99"]
@@ -165,6 +228,11 @@ struct AdminCheckTests {
         let trust = trusting(authority.certificate)
         let good = await findings(try peer([leaf, authority.certificate]), trust: trust)
         #expect(bad(good) == [] && good.contains { $0.area == "peer" })
+
+        let refused = AdminReply(details: ["outcome": "refused", "code": "UntrustedCertificate"])
+        let oneSided = bad(await findings(try peer([leaf, authority.certificate]), trust: trust, probe: refused))
+        #expect(oneSided.count == 1 && oneSided[0].what.contains("scopio.test does not trust this domain yet"))
+        #expect(oneSided[0].advice.contains(try configuration.rootFingerprint().description))
 
         let forged = try impostor.issueTLSCertificate(publicKey: key, hosts: [], now: now)
         let found = bad(await findings(try peer([forged, impostor.certificate]), trust: trust))

@@ -107,13 +107,25 @@ struct AdminQueueTests {
         let bench = try await bench()
         let number = try #require(await numbers(bench).first)
         #expect(await bench.perform(.queueDrop, [.job: number]).error?.code == .needsServer)
+        let id = try #require(try await bench.store.job(Int64(number) ?? 0, now: AdminBench.now)).job.messageID
         #expect(await bench.perform(.queueDrop, [.job: number, .bounce: "no"]).ok)
         #expect(await numbers(bench).count == 1)
+        let alice = Origin.submission(by: try Address("alice@capicom.test"))
+        let outcome = try #require(try await bench.store.status(of: id, from: alice)?.recipients.first)
+        #expect(outcome.state == .refused && outcome.reason == "dropped by the administrator")
     }
 
     @Test(arguments: ["0", "-1", "x", "99999999999999999999"])
     func jobsAreNamedByNumbers(_ job: String) async throws {
         #expect(await (try AdminBench()).perform(.queueShow, [.job: job]).error?.code == .invalidArgument)
+    }
+
+    @Test func aRetryOfNothingSaysSo() async throws {
+        let bench = try await bench()
+        let reply = await bench.perform(.queueRetry, [.domain: "foo.test"])
+        #expect(reply.ok && reply.details["due_count"] == "0" && reply.message.contains("no mail waits for foo.test"))
+        let empty = await (try AdminBench()).perform(.queueRetry)
+        #expect(empty.message.contains("the queue is empty"))
     }
 
     @Test func unknownJobsAreNamed() async throws {

@@ -1,3 +1,4 @@
+import Delivery
 import Foundation
 import Identity
 import MailStore
@@ -157,5 +158,18 @@ struct AdminTrustTests {
         let bench = try AdminBench()
         #expect(await bench.perform(.keyRevoke, [.fingerprint: fingerprint]).error?.code == .unknownCertificate)
         #expect(await bench.perform(.keyRevoke, [.fingerprint: "zz"]).error?.code == .invalidArgument)
+    }
+
+    @Test func aProbeTellsARefusalFromAFailure() async throws {
+        var bench = try AdminBench()
+        #expect(await bench.perform(.peerProbe, [.domain: "scopio.test"]).error?.code == .needsServer)
+        bench.hooks.probePeer = { _ in }
+        #expect(await bench.perform(.peerProbe, [.domain: "scopio.test"]).details["outcome"] == "open")
+        bench.hooks.probePeer = { _ in throw DeliveryError(.fault, "UntrustedCertificate: no", subcode: .untrustedCertificate) }
+        let refused = await bench.perform(.peerProbe, [.domain: "scopio.test"])
+        #expect(refused.details["outcome"] == "refused" && refused.details["code"] == "UntrustedCertificate")
+        bench.hooks.probePeer = { _ in throw DeliveryError(.unreachable, "cannot connect") }
+        let error = await bench.perform(.peerProbe, [.domain: "scopio.test"]).error
+        #expect(error?.code == .unreachable && error?.reason == "cannot connect")
     }
 }

@@ -194,6 +194,10 @@ extension ContractCase {
             #expect(try await store.ids(Sample.alice) == [Sample.id(50)])
             let status = try await store.status(of: jobs[0].messageID, from: .submission(by: Sample.alice))
             #expect(status?.recipients.first?.state == .bounced && status?.recipients.first?.reason == "dropped")
+            // Nobody was told: "bounced" would say so.
+            try await store.dropJob(jobs[1].id, reason: "silent", bounce: nil, now: Sample.now)
+            let silent = try await store.status(of: jobs[1].messageID, from: .submission(by: Sample.alice))
+            #expect(silent?.recipients.first?.state == .refused && silent?.recipients.first?.reason == "silent")
         },
         ContractCase("the worker is told of new and postponed jobs") { context in
             let store = context.store

@@ -70,7 +70,7 @@ extension DeliveryAgent {
             return await send(Array(batch[half...]), to: destination)
         }
         logger.info(
-            "Not delivered", metadata: ["destination": "\(destination)", "jobs": "\(batch.count)", "error": "\(error)"])
+            "Not delivered", metadata: ["destination": "\(destination)", "jobs": "\(batch.count)", "error": "\(error.reason)"])
         for job in batch { await failed(job, error) }
         return error.code == .fault && !error.isTransient
     }
@@ -82,7 +82,7 @@ extension DeliveryAgent {
         switch verdict {
         case .retry(let date):
             metrics.record(.deferred(job.job.destination, code: error.code.rawValue))
-            await postpone(job, until: date, reason: "\(error)", settled: nil, bounce: nil)
+            await postpone(job, until: date, reason: error.reason, settled: nil, bounce: nil)
         case .giveUp where clock.now() >= job.job.expires:
             await expire(job)
         case .giveUp:

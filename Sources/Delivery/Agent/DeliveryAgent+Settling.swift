@@ -96,7 +96,7 @@ extension DeliveryAgent {
                 await release([job])
                 return nil
             }
-            await giveUp(job, .unknown, reason: "the peer could not be asked whether it arrived: \(error)")
+            await giveUp(job, .unknown, reason: "the peer could not be asked whether it arrived: \(error.reason)")
             return error.isConnectionFailure ? error : nil
         }
     }
@@ -132,7 +132,7 @@ extension DeliveryAgent {
     private func postponeUntold(_ job: LeasedJob, _ error: DeliveryError) async {
         logger.error("A bounce could not be written", metadata: ["job": "\(job.job.id)", "error": "\(error)"])
         let until = clock.now().addingTimeInterval(configuration.schedule.first)
-        await postpone(job, until: until, reason: "bounce: \(error)", settled: nil, bounce: nil)
+        await postpone(job, until: until, reason: "the author could not be told: \(error.reason)", settled: nil, bounce: nil)
     }
 
     func complete(_ job: LeasedJob, _ report: DeliveryReport, bounce: Acceptance?) async {
@@ -141,6 +141,7 @@ extension DeliveryAgent {
         }
         guard done else { return }
         count(report)
+        log(job, report)
         if bounce != nil { metrics.record(.bounced) }
     }
 
@@ -154,6 +155,17 @@ extension DeliveryAgent {
         guard done else { return }
         if let settled { count(settled) }
         if bounce != nil { metrics.record(.bounced) }
+    }
+
+    /// One line for each job that is over. Whom it was for stands in `status`; what it said stands nowhere.
+    private func log(_ job: LeasedJob, _ report: DeliveryReport) {
+        let outcomes = Dictionary(grouping: report.outcomes, by: \.state).map { "\($0.value.count) \($0.key.rawValue)" }
+        logger.info(
+            "delivery done",
+            metadata: [
+                "job": "\(job.job.id)", "message": "\(job.job.messageID)", "destination": "\(job.job.destination)",
+                "bytes": "\(job.job.size)", "recipients": "\(outcomes.sorted().joined(separator: ", "))",
+            ])
     }
 
     private func count(_ report: DeliveryReport) {

@@ -52,16 +52,18 @@ public actor PeerConnectionPool {
         }
     }
 
-    /// Opens a session without calling anything: for `check`.
+    /// Opens a session of its own and cancels it, calling nothing: for `check`. A session opened earlier would only prove
+    /// what held then.
     public func probe(_ domain: MailDomain) async throws(DeliveryError) {
+        guard !isClosed else { throw DeliveryError(.closed, "the server is shutting down") }
         let destination = try await locator.destination(of: domain, now: clock())
-        let caller = try await begin(domain)
-        defer { end(domain, caller) }
-        do {
+        let caller = SecureCaller(domain: domain, credentials: credentials, transport: transport, trust: trust, clock: clock)
+        do throws(SOAPClientError) {
             try await caller.open(at: destination)
         } catch {
             throw DeliveryError(error)
         }
+        await caller.close()
     }
 
     private func begin(_ domain: MailDomain) async throws(DeliveryError) -> SecureCaller {

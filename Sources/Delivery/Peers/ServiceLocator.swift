@@ -24,7 +24,7 @@ public struct ServiceLocator: Sendable {
     ) -> @Sendable (MailDomain) async throws(DeliveryError) -> HTTPDestination.TrustRoots {
         { (domain) throws(DeliveryError) in
             let anchors = trust.anchors(for: domain)
-            guard !anchors.isEmpty else { throw DeliveryError(.noAnchor, "no trust anchor covers \(domain)") }
+            guard !anchors.isEmpty else { throw DeliveryError.noAnchor(for: domain) }
             return .certificates(anchors.map(\.certificate.der))
         }
     }

@@ -157,11 +157,20 @@ final class UnboundWorker {
 
     // MARK: Answers
 
+    /// RFC 1035 §4.1.1.
+    private static func meaning(_ code: Int32) -> String {
+        switch code {
+        case 2: " (SERVFAIL: it failed)"
+        case 5: " (REFUSED)"
+        default: ""
+        }
+    }
+
     private static func answer(
         _ status: Int32, _ result: UnsafeMutablePointer<ub_result>?
     ) -> Result<DNSAnswer, DeliveryError> {
         guard status == 0, let result = result?.pointee else {
-            return .failure(DeliveryError(.dnsFailure, String(cString: ub_strerror(status))))
+            return .failure(DeliveryError(.dnsFailure, "DNS did not answer: \(String(cString: ub_strerror(status)))"))
         }
         let name = result.qname.map { String(cString: $0) } ?? "?"
         if result.bogus != 0 {
@@ -170,7 +179,7 @@ final class UnboundWorker {
         }
         // NOERROR and NXDOMAIN are answers; all else (SERVFAIL, REFUSED, ...) says nothing about the name.
         guard result.rcode == 0 || result.nxdomain != 0 else {
-            return .failure(DeliveryError(.dnsFailure, "\(name): DNS answered with code \(result.rcode)"))
+            return .failure(DeliveryError(.dnsFailure, "\(name): DNS answered with code \(result.rcode)\(meaning(result.rcode))"))
         }
         return .success(
             DNSAnswer(

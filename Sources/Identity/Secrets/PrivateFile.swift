@@ -53,7 +53,8 @@ public enum PrivateFile {
             throw IdentityError(.unsafeFile, "\(path) can be read by others; run: chmod 600 \(path)")
         }
         guard status.st_uid == geteuid() || status.st_uid == 0 else {
-            throw IdentityError(.unsafeFile, "\(path) belongs to another user; run: chown \(geteuid()) \(path)")
+            throw IdentityError(
+                .unsafeFile, "\(path) belongs to \(UserNames.text(status.st_uid)), not to \(UserNames.text(geteuid()))")
         }
         return try readAll(descriptor, path, limit)
     }
@@ -74,7 +75,11 @@ public enum PrivateFile {
             guard status.st_mode & S_IFMT == S_IFDIR else {
                 throw IdentityError(.unsafeFile, "\(path) is not a folder")
             }
-            guard status.st_mode & 0o022 == 0, status.st_uid == geteuid() else {
+            guard status.st_uid == geteuid() else {
+                throw IdentityError(
+                    .unsafeFile, "\(path) belongs to \(UserNames.text(status.st_uid)), not to \(UserNames.text(geteuid()))")
+            }
+            guard status.st_mode & 0o022 == 0 else {
                 throw IdentityError(.unsafeFile, "\(path) can be changed by others; run: chmod 700 \(path)")
             }
             return

@@ -41,7 +41,7 @@ public struct MailClient: Sendable {
         let request = ListOperation.Request(folder: folder, after: after, before: before, limit: limit, wait: wait)
         let reply = try await server.call(
             .list, request, reply: ListOperation.Response.self, timeout: .seconds(60 + wait))
-        try numbers.remember(reply.headers.map { ($0.uid, MessageLocation($0.id, in: folder)) })
+        try numbers.remember(reply.headers.map { ($0.uid, MessageLocation($0.id, in: folder, uid: $0.uid)) })
         return MessageList(headers: reply.headers, cursor: reply.cursor, hasMore: reply.more)
     }
 
@@ -62,7 +62,7 @@ public struct MailClient: Sendable {
             for folder in [Self.inbox, Self.sent] where number < .max {
                 let page = try await list(folder: folder, before: number + 1, limit: 1)
                 if let header = page.headers.first, header.uid == number {
-                    return MessageLocation(header.id, in: folder)
+                    return MessageLocation(header.id, in: folder, uid: number)
                 }
             }
             throw MailClientError(
@@ -78,7 +78,8 @@ public struct MailClient: Sendable {
     ) async throws(MailClientError) -> ReceivedMessage {
         let reply = try await server.call(
             .retrieve,
-            RetrieveOperation.Request(messageID: location.id, withReceipt: withReceipt, folder: location.folder),
+            RetrieveOperation.Request(
+                messageID: location.id, withReceipt: withReceipt, folder: location.folder, uid: location.uid),
             reply: RetrieveOperation.Response.self, timeout: .seconds(300))
         let message: SealedMessage
         var postmark: SealedPostmark?
@@ -109,12 +110,12 @@ public struct MailClient: Sendable {
 
     // MARK: Changing
 
-    /// Removes messages for good: the copy in the folder that is named, else all copies.
+    /// Removes messages for good: the very one that a number tells, the copy in the folder that is named, else all copies.
     /// - Returns: how many there were.
     public func delete(_ locations: [MessageLocation]) async throws(MailClientError) -> Int {
-        try await inParts(locations) { (ids, folder) async throws(MailClientError) in
+        try await inParts(locations) { (entries) async throws(MailClientError) in
             try await server.call(
-                .delete, DeleteOperation.Request(ids: ids, folder: folder), reply: DeleteOperation.Response.self
+                .delete, DeleteOperation.Request(entries: entries), reply: DeleteOperation.Response.self
             ).count
         }
     }
@@ -127,25 +128,33 @@ public struct MailClient: Sendable {
         guard add.union(remove).isSubset(of: MarkOperation.userFlags), add.isDisjoint(with: remove) else {
             throw MailClientError(.invalidInput, "flags are seen, answered and flagged, each added or removed")
         }
-        return try await inParts(locations) { (ids, folder) async throws(MailClientError) in
+        return try await inParts(locations) { (entries) async throws(MailClientError) in
             try await server.call(
-                .mark, MarkOperation.Request(ids: ids, add: add, remove: remove, folder: folder),
+                .mark, MarkOperation.Request(entries: entries, add: add, remove: remove),
                 reply: MarkOperation.Response.self
             ).count
         }
     }
 
-    /// One call for each folder, of as many ids as a call may name.
+    /// As few calls as may be, each of as many messages as a call may name.
     private func inParts(
-        _ locations: [MessageLocation], _ change: ([MessageID], String?) async throws(MailClientError) -> Int
+        _ locations: [MessageLocation], _ change: (EntrySelection) async throws(MailClientError) -> Int
     ) async throws(MailClientError) -> Int {
-        var folders: [String?] = []
-        for location in locations where !folders.contains(location.folder) { folders.append(location.folder) }
+        var selections = [EntrySelection(uids: locations.compactMap(\.uid))]
+        for location in locations where location.uid == nil {
+            if let index = selections.indices.dropFirst().first(where: { selections[$0].folder == location.folder }) {
+                selections[index].ids.append(location.id)
+            } else {
+                selections.append(EntrySelection(ids: [location.id], folder: location.folder))
+            }
+        }
         var count = 0
-        for folder in folders {
-            let ids = locations.filter { $0.folder == folder }.map(\.id)
-            for start in stride(from: 0, to: ids.count, by: 500) {
-                count += try await change(Array(ids[start..<min(start + 500, ids.count)]), folder)
+        for selection in selections {
+            for start in stride(from: 0, to: selection.ids.count + selection.uids.count, by: 500) {
+                count += try await change(
+                    EntrySelection(
+                        ids: Array(selection.ids.dropFirst(start).prefix(500)),
+                        uids: Array(selection.uids.dropFirst(start).prefix(500)), folder: selection.folder))
             }
         }
         return count

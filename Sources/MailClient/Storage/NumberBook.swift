@@ -1,13 +1,17 @@
 import Identity
 
-/// Where a message is: an id names all its copies; with a folder, the one there (a mail to oneself has two).
+/// Where a message is. An id alone names all that carry it: a mail to oneself is in two folders, and two authors may have used
+/// one id. Folder and number tell which one a list showed.
 public struct MessageLocation: Sendable, Hashable, Codable {
     public var id: MessageID
     public var folder: String?
+    /// The number that the list showed.
+    public var uid: UInt64?
 
-    public init(_ id: MessageID, in folder: String? = nil) {
+    public init(_ id: MessageID, in folder: String? = nil, uid: UInt64? = nil) {
         self.id = id
         self.folder = folder
+        self.uid = uid
     }
 }
 

@@ -18,6 +18,7 @@ public enum AdminCommand: String, Sendable, Hashable, Codable, CaseIterable {
     case queueShow = "queue show"
     case queueRetry = "queue retry"
     case queueDrop = "queue drop"
+    case peerProbe = "peer probe"
     case metadataRefresh = "metadata refresh"
     case storeCheck = "store check"
 
@@ -37,6 +38,7 @@ public enum AdminCommand: String, Sendable, Hashable, Codable, CaseIterable {
         case .queueShow: [.job]
         case .queueRetry: [.job, .domain]
         case .queueDrop: [.job, .reason, .bounce]
+        case .peerProbe: [.domain]
         }
     }
 
@@ -46,7 +48,7 @@ public enum AdminCommand: String, Sendable, Hashable, Codable, CaseIterable {
     /// Whether it changes anything: such acts are logged at `notice`.
     public var changesState: Bool {
         switch self {
-        case .ping, .status, .userList, .keyList, .trustList, .queueList, .queueShow, .storeCheck: false
+        case .ping, .status, .userList, .keyList, .trustList, .queueList, .queueShow, .peerProbe, .storeCheck: false
         default: true
         }
     }

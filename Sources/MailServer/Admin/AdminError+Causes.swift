@@ -1,15 +1,32 @@
+import Delivery
 import Identity
+import MailModel
 import MailStore
+import NIOCore
+import SOAP
+import SOAPClient
+import WSSecurity
+import XMLCore
+import XMLSecurity
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
 extension AdminError {
     /// Any error of the modules below, with advice.
-    static func from(_ error: any Error) -> AdminError {
+    public static func from(_ error: any Error) -> AdminError {
         switch error {
         case let error as AdminError: error
         case let error as StoreError: AdminError(error)
         case let error as IdentityError: AdminError(error)
         case let error as ConfigurationError: AdminError(.file, error.reason)
-        default: AdminError(.internal, "\(error)", hint: "the server's log may say more")
+        case let error as DeliveryError: AdminError(.file, error.reason, hint: "look at the dns_ settings")
+        default: AdminError(.internal, PlainReason.of(error), hint: "the server's log may say more")
         }
     }
 
@@ -27,7 +44,7 @@ extension AdminError {
         case .schemaTooNew: self.init(.file, error.reason, hint: "install the newer program")
         case .corrupt, .foreignDatabase, .misconfigured: self.init(.file, error.reason)
         case .invalid: self.init(.invalidArgument, error.reason)
-        default: self.init(.internal, "\(error)", hint: "the server's log may say more")
+        default: self.init(.internal, error.reason, hint: "the server's log may say more")
         }
     }
 
@@ -38,6 +55,29 @@ extension AdminError {
             self.init(.untrusted, error.reason)
         case .cryptography: self.init(.internal, error.reason)
         default: self.init(.invalidArgument, error.reason)
+        }
+    }
+}
+
+/// Any error in words, for people and logs: never the dump of a type.
+enum PlainReason {
+    static func of(_ error: any Error) -> String {
+        switch error {
+        case let error as AdminError: error.reason
+        case let error as SOAPFault: error.reason
+        case let error as StoreError: error.reason
+        case let error as IdentityError: error.reason
+        case let error as ConfigurationError: error.reason
+        case let error as DeliveryError: error.reason
+        case let error as SOAPClientError: error.reason
+        case let error as MailModelError: error.reason
+        case let error as SignatureError: error.reason
+        case let error as WSSecurityError: error.reason
+        case let error as XMLError: error.reason
+        case let error as IOError: String(cString: strerror(error.errnoCode))
+        case is CancellationError: "it was stopped before it was done"
+        // Of a library: its words are better than none.
+        default: "\(error)"
         }
     }
 }

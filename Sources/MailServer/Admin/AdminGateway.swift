@@ -1,4 +1,5 @@
 import Foundation
+import Identity
 import Logging
 import MailStore
 import SQLiteStore
@@ -80,7 +81,7 @@ public actor AdminGateway {
         }
         // Files that another user leaves here would lock the server out of its own database.
         guard status.st_uid == geteuid() else {
-            let owner = UserNames.name(of: status.st_uid) ?? String(status.st_uid)
+            let owner = UserNames.text(status.st_uid)
             throw AdminError(
                 .forbidden, "the database belongs to \(owner), and no server runs",
                 hint: "run this as that user: sudo -u \(owner) wsemaild …")

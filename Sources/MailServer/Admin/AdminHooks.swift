@@ -22,6 +22,8 @@ struct AdminHooks: Sendable {
     /// Jobs became due or vanished: delivery should look.
     var queueChanged: @Sendable () async -> Void = {}
     var fetchRoots: RootFetcher?
+    /// Opens a session with a domain's server as delivery would, and ends it. nil where no server runs.
+    var probePeer: (@Sendable (MailDomain) async throws -> Void)?
     /// Writes the bounce that tells the author of a dropped job; nil for a job without an author to tell. The outer nil: this
     /// process cannot write one.
     var bounce: (@Sendable (LeasedJob, _ reason: String) async throws -> Acceptance?)?

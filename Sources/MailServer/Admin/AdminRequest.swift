@@ -1,3 +1,5 @@
+import Identity
+
 /// One administrative act, as it travels over the admin socket: one line of JSON.
 public struct AdminRequest: Sendable, Hashable, Codable {
     /// The most octets of one request line.

@@ -53,8 +53,23 @@ extension AdminService {
         }
         try await tellRetry(selection)
         await hooks.queueChanged()
+        guard count > 0 else { return AdminReply(try await nothingDue(selection), details: ["due_count": "0"]) }
         return AdminReply(
             count == 1 ? "one job is due now" : "\(count) jobs are due now", details: ["due_count": String(count)])
+    }
+
+    /// Why a retry changed nothing.
+    private func nothingDue(_ selection: JobSelection) async throws -> String {
+        switch selection {
+        case .job(let number): return "job \(number) is being sent just now"
+        case .destination(let destination):
+            let jobs = try await store.jobs(destination: destination, after: nil, limit: 1, now: clock())
+            return jobs.isEmpty
+                ? "no mail waits for \(destination); nothing was changed" : "the mail for \(destination) is being sent just now"
+        case .all:
+            let jobs = try await store.jobs(destination: nil, after: nil, limit: 1, now: clock())
+            return jobs.isEmpty ? "the queue is empty; nothing was changed" : "all jobs are being sent just now"
+        }
     }
 
     private func tellRetry(_ selection: JobSelection) async throws {
@@ -82,7 +97,7 @@ extension AdminService {
         try await store.dropJob(leased.job.id, reason: reason, bounce: bounce, now: clock())
         await hooks.queueChanged()
         return AdminReply(
-            "dropped job \(leased.job.id)" + (bounce == nil ? "" : "; its author got a bounce"),
+            "dropped job \(leased.job.id)" + (bounce == nil ? "; its author was not told" : "; its author got a bounce"),
             details: ["id": String(leased.job.id), "bounce": bounce == nil ? "no" : "yes"])
     }
 

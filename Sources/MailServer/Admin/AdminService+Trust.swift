@@ -1,3 +1,4 @@
+import Delivery
 import Foundation
 import Identity
 import MailStore
@@ -99,6 +100,25 @@ extension AdminService {
             details: ["removed_count": String(found.count)])
     }
 
+    /// Opens a session with a trusted domain's server: the only way to know that it trusts us, too.
+    /// - Returns: detail `outcome` is "open", or "refused" with the fault's `code` and `reason`.
+    func probePeer(_ request: AdminRequest) async throws -> AdminReply {
+        let peer = try trustedDomain(request)
+        guard let probe = hooks.probePeer else {
+            throw AdminError(.needsServer, "only the running server opens sessions with others", hint: "start `wsemaild serve`")
+        }
+        do {
+            try await probe(peer)
+            return AdminReply("the server of \(peer) takes our calls", details: ["outcome": "open"])
+        } catch let error as DeliveryError where error.code == .fault {
+            return AdminReply(
+                "the server of \(peer) refuses our calls: \(error.reason)",
+                details: ["outcome": "refused", "code": error.subcode?.rawValue ?? "", "reason": error.reason])
+        } catch {
+            throw AdminError(.unreachable, PlainReason.of(error))
+        }
+    }
+
     /// A session rests on the trust of the time it was opened: both directions begin anew.
     private func endSessions(with peer: MailDomain) async throws {
         await hooks.sessionsEnded(try await store.deleteSessions(of: peer.description, kind: .peer))
@@ -158,7 +178,7 @@ extension AdminService {
             candidates = try await fetch(peer)
         } catch {
             throw AdminError(
-                .unreachable, "the server of \(peer) did not hand out its certificate: \(error)",
+                .unreachable, "the server of \(peer) did not hand out its certificate: \(PlainReason.of(error))",
                 hint: "try again later, or give the certificate with --certificate FILE")
         }
         // SHA-256 binds the octets: whoever answered, only the named certificate passes.

@@ -84,7 +84,7 @@ extension AdminService {
             try await publish()
             return nil
         } catch {
-            logger.error("revocation not published", metadata: ["reason": "\(error)"])
+            logger.error("revocation not published", metadata: ["reason": "\(PlainReason.of(error))"])
             return "revoked, but the metadata for peers could not be issued: run `wsemaild metadata refresh`"
         }
     }

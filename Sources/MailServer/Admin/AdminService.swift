@@ -70,6 +70,7 @@ struct AdminService: Sendable {
         case .queueShow: try await showJob(request)
         case .queueRetry: try await retryJobs(request)
         case .queueDrop: try await dropJob(request)
+        case .peerProbe: try await probePeer(request)
         case .metadataRefresh: try await refreshMetadata()
         case .storeCheck: try await checkStore()
         }

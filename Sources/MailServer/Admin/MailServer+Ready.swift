@@ -7,6 +7,7 @@ extension MailServer {
     public static func run(
         _ configuration: ServerConfiguration, logger: Logger, onReady: @escaping @Sendable (Int) async -> Void
     ) async throws {
+        try configuration.checkUsable()
         let server = try await build(configuration, logger: logger)
         let services = ServiceGroup(
             configuration: .init(

@@ -70,7 +70,7 @@ extension ConfigurationField {
         ConfigurationField(
             name: "domain", type: "mail domain", help: "The mail domain this server answers for. Required.",
             set: { $0.domain = try MailDomain($1) }, get: { $0.domain.description }),
-        text("host_name", \.hostName, "Name of this machine, the target of the domain's SRV record. Required."),
+        text("host_name", \.hostName, "Name of this machine, the target of the domain's SRV record; by default mail.DOMAIN."),
         text("data_directory", \.dataDirectory, "Database, keys and the admin socket. Only the server's user may read it."),
         ConfigurationField(
             name: "log_level", type: "trace|debug|info|notice|warning|error", help: "How much is logged.",
@@ -84,7 +84,7 @@ extension ConfigurationField {
     ]
 
     private static let listening: [ConfigurationField] = [
-        text("listen_address", \.listenAddress, "Address to listen on."),
+        text("listen_address", \.listenAddress, "IP address to listen on; :: or 0.0.0.0 is all."),
         number("listen_port", \.listenPort, port, "HTTPS port; 0 lets the system choose."),
         text("metrics_address", \.metricsAddress, "Where /metrics and /health are also served without TLS."),
         number("metrics_port", \.metricsPort, port, "Port for that; 0 switches it off."),

@@ -1,21 +1,29 @@
 import Foundation
 import Identity
+import NIOCore
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
 extension ServerConfiguration {
     /// Where `wsemaild` looks without `--config`.
     public static let defaultPath = "/etc/wsemail/wsemaild.conf"
 
     /// Reads a configuration file: one `name = value` a line, `#` begins a comment. Unknown and repeated names are errors.
-    /// - Throws: `ConfigurationError` that names the file and line.
+    /// - Throws: `ConfigurationError` that names the file and line; `AdminError` when the file cannot be read.
     public init(path: String) throws {
-        let text: String
-        do {
-            text = try String(contentsOfFile: path, encoding: .utf8)
-        } catch {
-            throw ConfigurationError(
-                "cannot read \(path): make one with `wsemaild init DOMAIN --config \(path)`, or name yours with --config")
+        var status = stat()
+        guard stat(path, &status) == 0 || errno != ENOENT else {
+            throw AdminError(
+                .file, "there is no configuration file \(path)",
+                hint: "make one with `wsemaild init DOMAIN --config \(path)`, or name yours with --config")
         }
-        try self.init(parsing: text, file: path)
+        try self.init(parsing: try PlainFile.text(path), file: path)
     }
 
     /// Parses the text of a configuration file.
@@ -58,7 +66,31 @@ extension ServerConfiguration {
         guard maxMessageBytes <= maxBodyBytes else {
             throw ConfigurationError("\(file): max_message_bytes may not exceed max_body_bytes")
         }
+        guard (try? MailDomain(hostName)) != nil else {
+            throw ConfigurationError("\(file): host_name: \"\(hostName)\" is no host name, such as mail.\(domain)")
+        }
+        try checkAddresses(file)
     }
+
+    private func checkAddresses(_ file: String) throws {
+        for (name, address) in [("listen_address", listenAddress), ("metrics_address", metricsAddress)] {
+            guard Self.isIP(address) else {
+                throw ConfigurationError("\(file): \(name): \"\(address)\" is no IP address, such as 0.0.0.0, 127.0.0.1 or ::")
+            }
+        }
+        for server in dnsServers {
+            let parts = server.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
+            let port = parts.count == 2 ? Int(parts[1]) : 53
+            guard Self.isIP(String(parts[0])), let port, (1...65_535).contains(port) else {
+                throw ConfigurationError("\(file): dns_servers: \"\(server)\" is no ADDRESS or ADDRESS@PORT, such as 192.0.2.53@5353")
+            }
+        }
+        guard metricsPort == 0 || metricsPort != listenPort else {
+            throw ConfigurationError("\(file): listen_port and metrics_port are the same: each listener needs its own")
+        }
+    }
+
+    private static func isIP(_ text: String) -> Bool { (try? SocketAddress(ipAddress: text, port: 0)) != nil }
 
     /// The file text with every setting that differs from its default, and the others as comments.
     public func fileText() -> String {

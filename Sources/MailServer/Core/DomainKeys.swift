@@ -59,7 +59,9 @@ struct DomainKeys: Sendable {
         func read(_ file: File) throws -> String { try PrivateFile.readText(folder + "/" + file.rawValue) }
         authority = try DomainAuthority(certificatePEM: read(.rootCertificate), keyPEM: read(.rootKey))
         guard authority.domain == domain else {
-            throw ConfigurationError("\(folder) holds the keys of \(authority.domain), not of \(domain)")
+            throw AdminError(
+                .file, "\(folder) holds the keys of \(authority.domain), not of \(domain)",
+                hint: "look at `domain` in the configuration file, and whether --config names the right one")
         }
         server = try MailCertificate(pem: read(.serverCertificate))
         rsaServer = try MailCertificate(pem: read(.rsaCertificate))

@@ -29,7 +29,7 @@ struct Maintenance: Service {
             }
             _ = try await publisher.octets()
         } catch {
-            logger.warning("maintenance failed; it is tried again in an hour", metadata: ["error": "\(error)"])
+            logger.warning("maintenance failed; it is tried again in an hour", metadata: ["reason": "\(PlainReason.of(error))"])
         }
     }
 }

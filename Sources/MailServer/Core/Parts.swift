@@ -5,6 +5,7 @@ import Logging
 import MailStore
 import NIOCore
 import NIOPosix
+import SOAP
 import SOAPClient
 import ServiceLifecycle
 import WSSecurity
@@ -74,6 +75,9 @@ struct Parts {
         var settings = AgentConfiguration()
         settings.schedule.first = Double(configuration.retryFirstSeconds)
         settings.schedule.longest = Double(configuration.retryMaxSeconds)
+        // A peer that was away is looked for again as soon as its mail would be tried again.
+        settings.breaker.pause = min(settings.breaker.pause, settings.schedule.first)
+        settings.breaker.longestPause = min(settings.breaker.longestPause, settings.schedule.longest)
         settings.batch.count = configuration.deliveryBatch
         settings.maxCallsPerDestination = configuration.deliveryPerDestination
         settings.maxCalls = configuration.deliveryConcurrency * configuration.deliveryPerDestination
@@ -124,11 +128,13 @@ struct Parts {
                 group: group, logger: logger,
                 onRunning: { port in
                     logger.notice("listening", metadata: ["address": "\(configuration.listenAddress)", "port": "\(port)"])
-                    await listening.set(port)
+                    await listening.isUp(port: port)
                 }),
         ]
         if configuration.metricsPort != 0 {
-            services.append(HTTPListeners.metrics(configuration, front: front(isTLS: false), group: group, logger: logger))
+            services.append(
+                HTTPListeners.metrics(
+                    configuration, front: front(isTLS: false), group: group, logger: logger, onRunning: { await listening.isUp() }))
         }
         services.insert(admin(group: group), at: 1)
         return services
@@ -155,15 +161,17 @@ struct Parts {
         hooks.publishMetadata = { try await publisher.publish() }
         let (pool, agent) = (gateway.pool, agent)
         hooks.peerForgotten = { await pool.drop($0) }
+        hooks.probePeer = { try await pool.probe($0) }
         hooks.retryWanted = { await agent.resetBreaker($0) }
         hooks.fetchRoots = RootOffer.fetcher(core.configuration, resolver: resolver, transport: transport, clock: core.clock)
         hooks.bounce = { job, reason in
             let failed = job.job.recipients.map { RecipientOutcome(recipient: $0, state: .bounced, reason: reason) }
             return try BounceWriter(signer: core.signer).bounce(job, failed: failed, now: core.now())
         }
+        let started = DateTime.format(core.now(), milliseconds: false)
         hooks.liveDetails = {
             [
-                "server": "running", "requests_count": "\(core.metrics.value(.requests))",
+                "server": "running", "started_at": started, "requests_count": "\(core.metrics.value(.requests))",
                 "faults_count": "\(core.metrics.value(.faults))",
                 "submitted_count": "\(core.metrics.value(.messagesSubmitted))",
                 "received_count": "\(core.metrics.value(.messagesReceived))",

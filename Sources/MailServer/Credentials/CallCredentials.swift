@@ -59,7 +59,7 @@ final class CallCredentials: CredentialResolver, Sendable {
                 throw SOAPFault(.untrustedCertificate, "a \(certificate.role.rawValue) certificate signs no calls")
             }
         } catch let error as IdentityError {
-            core.logger.notice("certificate refused", metadata: ["reason": "\(error)"])
+            core.logger.notice("certificate refused", metadata: ["reason": "\(error.reason)"])
             throw SOAPFault(
                 error.isTransient ? .staleMetadata : .untrustedCertificate, "the certificate is not trusted: \(error.reason)")
         } catch {

@@ -58,7 +58,7 @@ struct PeerGateway: PeerProtocol {
         do {
             return .answered(try await report(octets, for: job, from: destination))
         } catch {
-            core.logger.warning("receipt not believed", metadata: ["peer": "\(destination)", "error": "\(error)"])
+            core.logger.warning("receipt not believed", metadata: ["peer": "\(destination)", "reason": "\(PlainReason.of(error))"])
             return .deferred(reason: "the receipt of \(destination) does not verify")
         }
     }
@@ -99,7 +99,7 @@ struct PeerGateway: PeerProtocol {
             }
             return .arrived(DeliveryReport(outcomes: Array(outcomes.values), peerReceipt: response.receipts.last))
         } catch {
-            throw DeliveryError(.untrusted, "the reply to PeerStatus is not believed: \(error)")
+            throw DeliveryError(.untrusted, "the reply to PeerStatus is not believed: \(PlainReason.of(error))")
         }
     }
 
@@ -126,7 +126,7 @@ extension BounceWriter: BounceComposer {
         for job: LeasedJob, outcomes: [RecipientOutcome], cause: BounceCause, now: Date
     ) async throws(DeliveryError) -> Acceptance? {
         do { return try bounce(job, failed: outcomes, now: now) } catch {
-            throw DeliveryError(.internal, "the bounce could not be written: \(error)", isTransient: true)
+            throw DeliveryError(.internal, "the bounce could not be written: \(PlainReason.of(error))", isTransient: true)
         }
     }
 }

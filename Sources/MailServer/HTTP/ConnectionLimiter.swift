@@ -38,8 +38,16 @@ final class ConnectionLimiter: Sendable {
         }
 
         func handlerAdded(context: ChannelHandlerContext) {
-            let channel = context.channel
-            guard let address = (channel.remoteAddress ?? channel.parent?.remoteAddress)?.ipAddress else { return }
+            if context.channel.isActive { admit(context) }
+        }
+
+        func channelActive(context: ChannelHandlerContext) {
+            admit(context)
+            context.fireChannelActive()
+        }
+
+        private func admit(_ context: ChannelHandlerContext) {
+            guard address == nil, let address = context.channel.remoteAddress?.ipAddress else { return }
             self.address = address
             if !limiter.opened(address) { context.close(promise: nil) }
         }

@@ -96,7 +96,7 @@ struct HTTPFront: HTTPResponder {
 
     private func body(of request: Request) async throws -> [UInt8] {
         // A body that trickles in would hold its connection for ever.
-        let buffer = try await withTimeout(bodyTimeout) { [maxBodyBytes] in
+        let buffer = try await withTimeout(bodyTimeout, graceAtShutdown: .seconds(5)) { [maxBodyBytes] in
             var request = request
             return try await request.collectBody(upTo: maxBodyBytes)
         }

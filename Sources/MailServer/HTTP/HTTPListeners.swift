@@ -10,6 +10,8 @@ import ServiceLifecycle
 
 /// Builds the listeners of a server from its configuration.
 enum HTTPListeners {
+    private static let handshakeTimeout = TimeAmount.seconds(15)
+
     /// The HTTPS listener.
     /// - Parameter onRunning: told the port that is really listened on.
     static func secure(
@@ -18,22 +20,24 @@ enum HTTPListeners {
     ) throws -> any Service {
         let limiter = ConnectionLimiter(limit: configuration.maxConnectionsPerAddress)
         let channel = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [limiter.handler()],
             idleTimeout: .seconds(Int64(configuration.idleTimeoutSeconds)),
             httpDecoderConfiguration: .init(
                 maxHeaderFieldSize: configuration.maxHeaderBytes, maxHeaderListSize: configuration.maxHeaderBytes,
                 maxHeaderFieldCount: 100))
-        let server: HTTPServerBuilder =
+        let server = HTTPServerBuilder { responder in
             if configuration.http2 {
-                try .http2Upgrade(
+                let base = try HTTP2UpgradeChannel(
                     tlsConfiguration: tls,
                     configuration: .init(
                         idleTimeout: .seconds(configuration.idleTimeoutSeconds), gracefulCloseTimeout: .seconds(10),
-                        streamConfiguration: channel))
-            } else {
-                try .tls(.http1(configuration: channel), tlsConfiguration: tls)
+                        streamConfiguration: channel),
+                    responder: responder)
+                return GuardedChannel(base, limiter: limiter, handshakeTimeout: handshakeTimeout)
             }
-        return Application(
+            let base = try TLSChannel(HTTP1Channel(responder: responder, configuration: channel), tlsConfiguration: tls)
+            return GuardedChannel(base, limiter: limiter, handshakeTimeout: handshakeTimeout)
+        }
+        let application = Application(
             responder: front, server: server,
             configuration: .init(
                 address: .hostname(configuration.listenAddress, port: configuration.listenPort), serverName: nil,
@@ -41,16 +45,21 @@ enum HTTPListeners {
                 availableConnectionsDelegate: MaximumAvailableConnections(configuration.maxConnections, logger: logger)),
             onServerRunning: { await onRunning($0.localAddress?.port ?? configuration.listenPort) },
             eventLoopGroupProvider: .shared(group), logger: logger)
+        return Listener(
+            kind: "listen", address: configuration.listenAddress, port: configuration.listenPort, application: application)
     }
 
     /// The plain listener for metrics and health, meant for this machine.
     static func metrics(
-        _ configuration: ServerConfiguration, front: HTTPFront, group: any EventLoopGroup, logger: Logger
+        _ configuration: ServerConfiguration, front: HTTPFront, group: any EventLoopGroup, logger: Logger,
+        onRunning: @escaping @Sendable () async -> Void
     ) -> any Service {
-        Application(
+        let application = Application(
             responder: front, server: .http1(),
             configuration: .init(address: .hostname(configuration.metricsAddress, port: configuration.metricsPort)),
-            eventLoopGroupProvider: .shared(group), logger: logger)
+            onServerRunning: { _ in await onRunning() }, eventLoopGroupProvider: .shared(group), logger: logger)
+        return Listener(
+            kind: "metrics", address: configuration.metricsAddress, port: configuration.metricsPort, application: application)
     }
 
     /// TLS 1.2 and newer with the domain's own certificate, or the one that the configuration names.
@@ -63,12 +72,46 @@ enum HTTPListeners {
             }
             key = try NIOSSLPrivateKey(bytes: Array(keys.tlsKeyPEM.utf8), format: .pem)
         } else {
-            chain = try NIOSSLCertificate.fromPEMFile(configuration.tlsCertificateFile).map { .certificate($0) }
-            key = try NIOSSLPrivateKey(
-                bytes: PrivateFile.read(configuration.tlsKeyFile), format: .pem)
+            (chain, key) = try foreign(configuration)
         }
         var tls = TLSConfiguration.makeServerConfiguration(certificateChain: chain, privateKey: .privateKey(key))
         tls.minimumTLSVersion = .tlsv12
+        // How long a connection that we close stays for the peer's own close_notify. Nobody needs it (RFC 8446 §6.1), and as the
+        // HTTP library no longer reads by then, every idle connection would hold up a shutdown for the whole time.
+        tls.shutdownTimeout = .milliseconds(500)
+        // Building a context compares key and certificate: better now than at the first caller.
+        do { _ = try NIOSSLContext(configuration: tls) } catch {
+            throw AdminError(
+                .file, "the TLS key does not belong to the TLS certificate",
+                hint: configuration.tlsCertificateFile.isEmpty
+                    ? "restore tls.key and tls.pem in \(configuration.keyDirectory) from a backup"
+                    : "name a pair in tls_certificate_file and tls_key_file; the server's own certificate comes first in its file")
+        }
         return tls
+    }
+
+    /// The pair that the configuration names.
+    private static func foreign(
+        _ configuration: ServerConfiguration
+    ) throws -> (chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKey) {
+        let (file, keyFile) = (configuration.tlsCertificateFile, configuration.tlsKeyFile)
+        let chain: [NIOSSLCertificateSource]
+        do {
+            let text = try PlainFile.text(file)
+            chain = try NIOSSLCertificate.fromPEMBytes(Array(text.utf8)).map { .certificate($0) }
+        } catch let error as AdminError {
+            throw AdminError(.file, "tls_certificate_file: \(error.reason)", hint: error.hint)
+        } catch {
+            throw AdminError(.file, "tls_certificate_file: \(file) holds no certificate in PEM form", hint: "")
+        }
+        guard !chain.isEmpty else { throw AdminError(.file, "tls_certificate_file: \(file) holds no certificate in PEM form") }
+        do {
+            return (chain, try NIOSSLPrivateKey(bytes: PrivateFile.read(keyFile), format: .pem))
+        } catch let error as IdentityError {
+            throw AdminError(.file, "tls_key_file: \(error.reason)")
+        } catch {
+            throw AdminError(
+                .file, "tls_key_file: \(keyFile) holds no private key in PEM form", hint: "a key with a password cannot be used")
+        }
     }
 }

@@ -25,7 +25,9 @@ struct DeliverService: Sendable {
                 open.append(try await examine(item, at: index, from: peer, now: now))
             } catch {
                 let fault = SOAPFault.from(error)
-                core.logger.info("item refused", metadata: ["peer": "\(peer)", "code": "\(fault.subcode.rawValue)", "error": "\(error)"])
+                core.logger.info(
+                    "message refused",
+                    metadata: ["peer": "\(peer)", "code": "\(fault.subcode.rawValue)", "reason": "\(PlainReason.of(error))"])
                 results[index] = .init(fault)
             }
         }
@@ -98,7 +100,9 @@ struct DeliverService: Sendable {
         var changed: [Candidate] = []
         for ((candidate, acceptance), outcome) in zip(ready, outcomes) {
             switch outcome {
-            case .success(.accepted): results[candidate.index] = .receipt(acceptance.receipt)
+            case .success(.accepted):
+                results[candidate.index] = .receipt(acceptance.receipt)
+                log(candidate, from: peer, acceptance)
             case .success(.duplicate(let receipt)): results[candidate.index] = .receipt(receipt)
             case .success(.conflict): results[candidate.index] = .init(SubmissionService.idConflict)
             case .success(.changed): changed.append(candidate)
@@ -106,6 +110,16 @@ struct DeliverService: Sendable {
             }
         }
         return changed
+    }
+
+    private func log(_ candidate: Candidate, from peer: MailDomain, _ acceptance: Acceptance) {
+        core.logger.info(
+            "message received",
+            metadata: [
+                "message": "\(candidate.message.message.id)", "peer": "\(peer)", "from": "\(candidate.message.message.from.address)",
+                "to": "\(acceptance.local.flatMap(\.recipients).map(\.description).joined(separator: ", "))",
+                "bytes": "\(candidate.message.octets.count)", "refused": "\(acceptance.refused.count)",
+            ])
     }
 
     private func acceptance(

@@ -94,7 +94,7 @@ final class Endpoint: Sendable {
             core.metrics.increment(.bytesSent, by: UInt64(body.count))
             return CallAnswer(status: 200, body: body, mayCompress: !request.operation.replyCarriesSecret)
         } catch {
-            return fault(SOAPFault.from(error), request.binding, log: "\(error)", now: core.now(), operation: request.operation)
+            return fault(SOAPFault.from(error), request.binding, log: PlainReason.of(error), now: core.now(), operation: request.operation)
         }
     }
 
@@ -123,7 +123,7 @@ final class Endpoint: Sendable {
             core.metrics.increment(.bytesSent, by: UInt64(body.count))
             return CallAnswer(status: fault.httpStatus, body: body, mayCompress: true)
         } catch {
-            core.logger.error("a fault could not be signed", metadata: ["error": "\(error)"])
+            core.logger.error("a fault could not be signed", metadata: ["error": "\(PlainReason.of(error))"])
             return CallAnswer(status: 500, body: [], mayCompress: false)
         }
     }

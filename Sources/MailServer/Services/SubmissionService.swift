@@ -27,7 +27,9 @@ struct SubmissionService: Sendable {
             case .open(let examination):
                 let acceptance = try accept(request, by: author, method: method, plan: plan, examination, now: now)
                 switch try await core.store.accept(acceptance, now: now) {
-                case .accepted: return SendOperation.Response(receipt: acceptance.receipt)
+                case .accepted:
+                    log(request, by: author, acceptance)
+                    return SendOperation.Response(receipt: acceptance.receipt)
                 case .duplicate(let receipt): return SendOperation.Response(receipt: receipt)
                 case .conflict: throw SubmissionService.idConflict
                 case .changed: continue
@@ -38,6 +40,17 @@ struct SubmissionService: Sendable {
     }
 
     static let idConflict = SOAPFault(.idConflict, "this message id was used for another message; give the message a new id")
+
+    private func log(_ request: SendOperation.Request, by author: Address, _ acceptance: Acceptance) {
+        let recipients = acceptance.local.flatMap(\.recipients) + acceptance.remote.flatMap(\.recipients)
+        core.logger.info(
+            "message accepted",
+            metadata: [
+                "message": "\(request.message.message.id)", "from": "\(author)",
+                "to": "\(recipients.map(\.description).joined(separator: ", "))", "bytes": "\(request.message.octets.count)",
+                "refused": "\(acceptance.refused.count)",
+            ])
+    }
 
     private func check(_ request: SendOperation.Request, author: Address, now: Date) throws(SOAPFault) {
         let message = request.message.message

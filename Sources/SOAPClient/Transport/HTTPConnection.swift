@@ -55,20 +55,24 @@ final class HTTPConnection: Sendable {
         } catch {
             // The handler never saw the channel when it was not even initialised: its promise must not leak.
             ready.fail(SOAPClientError(.connectFailed, "not connected"))
-            throw connectFailure(error, endpoint)
+            throw connectFailure(error, endpoint, preset: .connectFailed)
         }
         do {
             try await ready.futureResult.get()
         } catch {
-            throw TransportFailure.translate(error)
+            throw connectFailure(error, endpoint)
         }
         return HTTPConnection(endpoint: endpoint, channel: channel)
     }
 
-    private static func connectFailure(_ error: any Error, _ endpoint: HTTPDestination.Endpoint) -> SOAPClientError {
-        if case ChannelError.connectTimeout = error { return TransportFailure.translate(error) }
-        if let error = error as? SOAPClientError { return error }
-        return SOAPClientError(.connectFailed, "\(endpoint.address) port \(endpoint.port): \(error)")
+    private static func connectFailure(
+        _ error: any Error, _ endpoint: HTTPDestination.Endpoint, preset: SOAPClientError.Code? = nil
+    ) -> SOAPClientError {
+        let failure = TransportFailure.translate(error)
+        if failure.code == .cancelled { return failure }
+        let host = endpoint.address.contains(":") ? "[\(endpoint.address)]" : endpoint.address
+        let code = failure.code == .connectionLost ? preset ?? failure.code : failure.code
+        return SOAPClientError(code, "cannot connect to \(host):\(endpoint.port): \(failure.reason)")
     }
 
     /// RFC 6066 §3: literal addresses are not permitted in the server name extension.

@@ -8,11 +8,11 @@ struct AccountAddCommand: ClientCommand {
     static let configuration = CommandConfiguration(
         commandName: "add", abstract: "Add an account: pin the domain's root, then enrol a key with the password.",
         discussion: """
-            The server's root is believed only after you compared its fingerprint with one
-            that you got another way (on paper, by phone). The password is sent only after
-            the server has proved itself under that root, and only once.
+            The server's root is believed only after you compared its fingerprint with \
+            one that you got another way (on paper, by phone). The password is sent only \
+            after the server has proved itself under that root, and only once.
 
-            Example:
+            Examples:
               wsemail account add alice@capicom.test
               wsemail account add alice@capicom.test --fingerprint SHA256:AB:CD:…
             """)

@@ -9,8 +9,8 @@ struct ListCommand: MailboxCommand {
     static let configuration = CommandConfiguration(
         commandName: "list", abstract: "List messages, the newest first.",
         discussion: """
-            The first column is the number to use with read, reply, delete and mark. Then:
-            N new, ! flagged, r answered, B bounce, F form.
+            The first column is the number to use with read, reply, delete and mark. The \
+            second: N new, ! flagged, r answered, B bounce, F form, @ attachments.
 
             Examples:
               wsemail list

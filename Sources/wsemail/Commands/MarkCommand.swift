@@ -40,11 +40,11 @@ struct MarkCommand: MailboxCommand {
     func run(on screen: Screen) async throws {
         let references = try messages.map { try NumberBook.Reference($0.text) }
         try await withClient(screen) { client in
-            let ids = try await client.resolve(references)
-            let count = try await client.mark(ids, add: add, remove: remove)
+            let locations = try await client.resolve(references)
+            let count = try await client.mark(locations, add: add, remove: remove)
             if screen.isJSON { return try screen.json(Output(marked: count)) }
             screen.line(count == 1 ? "Marked 1 message." : "Marked \(count) messages.")
-            if count < ids.count { screen.note("The others were not there (any more).") }
+            if count < locations.count { screen.note("The others were not there (any more).") }
         }
     }
 }

@@ -8,7 +8,7 @@ struct PasswordCommand: MailboxCommand {
         discussion: """
             Examples:
               wsemail passwd
-              printf '%s\\n' "$OLD" "$NEW" | wsemail passwd --password-file - --new-password-file -
+              wsemail passwd --password-file old.txt --new-password-file new.txt
             """)
 
     @OptionGroup var common: CommonOptions

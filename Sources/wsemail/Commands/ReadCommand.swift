@@ -1,6 +1,5 @@
 import ArgumentParser
 import Console
-import Foundation
 import MailClient
 
 struct ReadCommand: MailboxCommand {
@@ -29,19 +28,21 @@ struct ReadCommand: MailboxCommand {
     func run(on screen: Screen) async throws {
         let reference = try NumberBook.Reference(message.text)
         try await withClient(screen) { client in
+            let location = try await client.resolve(reference)
             let letter = try await Progress.run("fetching the message…", screen) {
-                try await client.retrieve(client.resolve(reference))
+                try await client.retrieve(location, withReceipt: true)
             }
             if raw {
-                printRaw(letter)
+                printRaw(letter, screen)
             } else if screen.isJSON {
                 try screen.json(LetterJSON(letter))
             } else {
-                Terminal.output.write(LetterView(letter: letter, style: screen.style).text)
+                screen.write(LetterView(letter: letter, style: screen.style).text)
             }
             if !peek, letter.folder != "Sent", !letter.flags.contains("seen") {
                 do {
-                    _ = try await client.mark([letter.message.message.id], add: ["seen"])
+                    _ = try await client.mark(
+                        [MessageLocation(location.id, in: letter.folder, uid: location.uid)], add: ["seen"])
                 } catch {
                     screen.warning("it could not be marked as seen: \(MailClientError(error).reason)")
                 }
@@ -54,11 +55,11 @@ struct ReadCommand: MailboxCommand {
     }
 
     /// The very octets to a file or pipe; to a terminal without what would steer it.
-    private func printRaw(_ letter: ReceivedMessage) {
+    private func printRaw(_ letter: ReceivedMessage, _ screen: Screen) {
         guard !Terminal.output.isTTY else {
             let text = String(decoding: letter.message.octets, as: UTF8.self)
-            return Terminal.output.line(PrintableText.clean(text, keepsLines: true))
+            return screen.line(PrintableText.clean(text, keepsLines: true))
         }
-        FileHandle.standardOutput.write(Data(letter.message.octets))
+        screen.write(letter.message.octets)
     }
 }

@@ -7,7 +7,8 @@ struct ReplyCommand: MailboxCommand {
     static let configuration = CommandConfiguration(
         commandName: "reply", abstract: "Answer a message.",
         discussion: """
-            Goes to its author, or with --all to everybody named in it.
+            Goes to its author, or with --all to everybody named in it. The text comes \
+            from --body, from --file, or from standard input.
 
             Example:
               wsemail reply 12 --body "Thank you."
@@ -39,14 +40,15 @@ struct ReplyCommand: MailboxCommand {
         let reference = try NumberBook.Reference(message.text)
         let text = try TextInput.read(body: body, file: file, screen)
         try await withClient(screen) { client in
-            let answered = try await client.retrieve(client.resolve(reference))
+            let location = try await client.resolve(reference)
+            let answered = try await client.retrieve(location)
             if !answered.isBelieved {
                 screen.warning("the message that you answer is \(answered.verdict.words)")
             }
             var draft = Draft.reply(to: answered.message.message, by: client.account.address, text: text, toAll: all)
             draft.isSigned = sign
             let sent = try await Progress.run("sending…", screen) { try await client.send(draft) }
-            _ = try? await client.mark([answered.message.message.id], add: ["answered"])
+            _ = try? await client.mark([location], add: ["answered"])
             try SendOutput.show(sent, screen)
         }
     }

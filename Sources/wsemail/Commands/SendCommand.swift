@@ -7,13 +7,16 @@ struct SendCommand: MailboxCommand {
     static let configuration = CommandConfiguration(
         commandName: "send", abstract: "Send a message.",
         discussion: """
-            The text comes from --body, from --file, or from standard input. The message
-            is kept until your server's signed receipt was verified; if that fails, the
-            next command sends it again.
+            The text comes from --body, from --file, or from standard input. An empty \
+            text is refused unless --body "" says so.
+
+            The message is kept until your server's signed receipt was verified; if that \
+            fails, the next command sends it again. Whoever is named twice gets one \
+            copy: To goes before Cc, Cc before Bcc.
 
             Examples:
               wsemail send bob@scopio.test --subject "Lunch?" --body "At one, as always."
-              wsemail send bob@scopio.test --cc dan@capicom.test -s Report --file report.txt
+              wsemail send bob@scopio.test -s Report --file report.txt
               date | wsemail send bob@scopio.test --subject "The time"
             """)
 
@@ -53,11 +56,11 @@ struct SendCommand: MailboxCommand {
         let reference = try replyTo.map { try NumberBook.Reference($0.text) }
         let text = try TextInput.read(body: body, file: file, screen)
         try await withClient(screen) { client in
-            var answered: MessageID?
+            var answered: MessageLocation?
             if let reference { answered = try await client.resolve(reference) }
             let draft = Draft(
                 to: to.flatMap(\.mailboxes), cc: cc.flatMap(\.mailboxes),
-                bcc: bcc.flatMap { $0.mailboxes.map(\.address) }, subject: subject, text: text, inReplyTo: answered,
+                bcc: bcc.flatMap { $0.mailboxes.map(\.address) }, subject: subject, text: text, inReplyTo: answered?.id,
                 isSigned: sign)
             let sent = try await Progress.run("sending…", screen) { try await client.send(draft) }
             if let answered { _ = try? await client.mark([answered], add: ["answered"]) }

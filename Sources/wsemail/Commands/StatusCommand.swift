@@ -9,7 +9,7 @@ struct StatusCommand: MailboxCommand {
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Show what became of a message that you sent, with the receipts of the receiving domains.",
         discussion: """
-            A recipient's line is proved where their own domain signed a receipt that
+            A recipient's line is proved where their own domain signed a receipt that \
             verifies here. Ends with status 2 where a receipt does not verify.
 
             Examples:
@@ -29,20 +29,21 @@ struct StatusCommand: MailboxCommand {
     func run(on screen: Screen) async throws {
         let reference = try NumberBook.Reference(message.text)
         try await withClient(screen) { client in
-            let id = try await client.resolve(reference)
-            let status = try await fetch(client, id, screen)
+            let status = try await fetch(client, reference, screen)
             if screen.isJSON { try screen.json(Output(status)) } else { show(status, screen) }
             guard status.isBelieved else { throw CommandFailure.notVerified }
         }
     }
 
-    private func fetch(_ client: MailClient, _ id: MessageID, _ screen: Screen) async throws -> DeliveryStatus {
+    private func fetch(
+        _ client: MailClient, _ reference: NumberBook.Reference, _ screen: Screen
+    ) async throws -> DeliveryStatus {
         let deadline = Date().addingTimeInterval(TimeInterval(wait ?? 0))
         let progress = screen.progress()
         defer { progress.finish() }
         while true {
             progress.update("asking the server…")
-            let status = try await client.status(id)
+            let status = try await client.status(of: reference)
             let isOpen = status.lines.contains { ["queued", "accepted"].contains($0.status.state) }
             guard isOpen, Date() < deadline else { return status }
             try await Task.sleep(for: .seconds(1))
@@ -80,7 +81,7 @@ struct StatusCommand: MailboxCommand {
                 let receipt = line.proof?.receipt.receipt
                 return Line(
                     recipient: line.status.address, state: line.status.state, time: line.status.time,
-                    attempts: line.status.attempts, reason: line.status.reason, receiptOf: receipt?.domain,
+                    attempts: line.status.attempts, reason: line.status.reason.map(ConnectionWords.plain), receiptOf: receipt?.domain,
                     receiptTime: receipt?.time, receiptSays: StatusCommand.claim(line)?.state.rawValue)
             }
             receipts = status.proofs.map {
@@ -109,7 +110,8 @@ struct StatusCommand: MailboxCommand {
         screen.table(table)
         for line in status.lines {
             if let reason = line.status.reason {
-                screen.line("\(line.status.address.unicode): \(PrintableText.clean(reason))")
+                let words = PrintableText.clean(ConnectionWords.plain(reason))
+                screen.line("\(line.status.address.unicode): \(Self.words(line.status)): \(words)")
             }
         }
         for proof in status.proofs {
@@ -121,9 +123,19 @@ struct StatusCommand: MailboxCommand {
     private func state(_ line: StatusOperation.Line) -> TextTable.Cell {
         switch line.state {
         case "delivered": .init("delivered", .green)
-        case "queued", "accepted": .init(line.attempts > 0 ? "queued (\(line.attempts) tries)" : "queued", .yellow)
+        case "queued", "accepted": .init(Self.words(line), .yellow)
         case "bounced", "refused", "expired": .init(line.state, .red)
         default: .init(line.state)
+        }
+    }
+
+    /// "queued, 3 attempts", "delivered", …
+    static func words(_ line: StatusOperation.Line) -> String {
+        guard ["queued", "accepted"].contains(line.state) else { return line.state }
+        switch line.attempts {
+        case ..<1: return "queued"
+        case 1: return "queued, 1 attempt"
+        default: return "queued, \(line.attempts) attempts"
         }
     }
 

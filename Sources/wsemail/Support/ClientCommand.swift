@@ -16,12 +16,15 @@ extension ClientCommand {
         do {
             try await run(on: screen)
         } catch let code as ExitCode {
-            throw code
+            throw screen.outputFailure() ?? code
         } catch {
             let failure = CommandFailure.translate(error)
             screen.failure(failure)
+            // With --json that, too, is output.
+            _ = screen.outputFailure()
             throw CommandFailure.exitCode(failure)
         }
+        if let code = screen.outputFailure() { throw code }
     }
 
     /// Runs with the person's folder; connections end with it.
@@ -89,18 +92,20 @@ enum KeyExpiry {
 enum OutboxRetry {
     static func run(_ client: MailClient, _ screen: Screen) async throws {
         let waiting = try client.waiting()
-        guard !waiting.isEmpty else { return }
         let progress = screen.progress()
-        progress.update("sending \(count(waiting.count)) from the outbox…")
+        if !waiting.isEmpty { progress.update("sending \(count(waiting.count)) from the outbox…") }
         let report = try await client.retryOutbox()
         progress.finish()
+        for damaged in report.damaged {
+            screen.warning("a file of the outbox cannot be sent and was set aside: \(damaged.reason). It lies in \(damaged.path)")
+        }
         for sent in report.sent {
             screen.note("Sent from the outbox: \"\(sent.entry.message.message.subject)\" (\(sent.entry.id))")
         }
         for refusal in report.refused {
             screen.warning(
                 "a message in the outbox was refused: \(refusal.error.reason). \"\(refusal.entry.message.message.subject)\" "
-                    + "was not sent; it is kept in \(refusal.path).")
+                    + "was not sent; it is kept in \(refusal.path)")
         }
         if !report.waiting.isEmpty {
             let reason = report.error.map { " (\($0.reason))" } ?? ""
@@ -117,7 +122,8 @@ enum CommandFailure {
 
     static func translate(_ error: any Error) -> MailClientError {
         if let error = error as? ConsoleError {
-            return MailClientError(.password, error.reason, advice: advice(error))
+            let isAboutFile = error.code == .unreadable || error.code == .tooLong
+            return MailClientError(isAboutFile ? .invalidInput : .password, error.reason, advice: advice(error))
         }
         return MailClientError(error)
     }

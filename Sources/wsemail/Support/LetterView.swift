@@ -15,6 +15,9 @@ struct LetterView {
         lines.append(field("From", MailText.mailbox(message.from)))
         lines.append(field("To", MailText.mailboxes(message.to)))
         if !message.cc.isEmpty { lines.append(field("Cc", MailText.mailboxes(message.cc))) }
+        if !letter.blindCopies.isEmpty {
+            lines.append(field("Bcc", letter.blindCopies.map(\.unicode).joined(separator: ", ")))
+        }
         lines.append(field("Date", MailText.date(message.date)))
         lines.append(field("Subject", PrintableText.clean(message.subject)))
         lines.append(field("Signed", signed))
@@ -84,6 +87,8 @@ struct LetterJSON: Encodable {
     let from: Person
     let to: [Person]
     let cc: [Person]
+    /// Only in the author's own copy.
+    let bcc: [Address]
     let subject: String
     let date: Date
     let inReplyTo: MessageID?
@@ -101,6 +106,7 @@ struct LetterJSON: Encodable {
         from = Person(message.from)
         to = message.to.map(Person.init)
         cc = message.cc.map(Person.init)
+        bcc = letter.blindCopies
         subject = message.subject
         date = message.date
         inReplyTo = message.inReplyTo

@@ -1,12 +1,15 @@
+import ArgumentParser
 import Console
 import Foundation
 import MailClient
+import Synchronization
 
 /// What a command says: text for people, or JSON for scripts. Text of others never reaches a terminal unclean.
 struct Screen: Sendable {
     let isJSON: Bool
     let style: TerminalStyle
     private let errorStyle: TerminalStyle
+    private let output = OutputState()
 
     init(isJSON: Bool) {
         self.isJSON = isJSON
@@ -15,10 +18,24 @@ struct Screen: Sendable {
     }
 
     /// A line on the output; the caller has cleaned what is not its own.
-    func line(_ text: String = "") { Terminal.output.line(text) }
+    func line(_ text: String = "") { write(text + "\n") }
+
+    func write(_ text: String) { write(Array(text.utf8)) }
+
+    /// Octets as they are. After the first failure nothing more is tried; ``outputFailure()`` tells.
+    func write(_ bytes: [UInt8]) { output.write(bytes) }
+
+    /// How to end where the output could not be written; nil where it was.
+    /// A reader that went away needs no words: the status is that of a process which SIGPIPE ended.
+    func outputFailure() -> ExitCode? {
+        guard let failure = output.failure else { return nil }
+        guard !failure.isBrokenPipe else { return ExitCode(128 + 13) }
+        Terminal.error.line(errorStyle("wsemail: ", .red, .bold) + "cannot write the output: \(failure.reason)")
+        return .failure
+    }
 
     func table(_ table: TextTable) {
-        Terminal.output.write(table.rendered(style: style, width: Terminal.output.width))
+        write(table.rendered(style: style, width: Terminal.output.width))
     }
 
     /// A remark beside the result, on the error stream.
@@ -33,7 +50,7 @@ struct Screen: Sendable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         encoder.dateEncodingStrategy = .iso8601
-        Terminal.output.line(JSONText.escapingControls(String(decoding: try encoder.encode(value), as: UTF8.self)))
+        line(JSONText.escapingControls(String(decoding: try encoder.encode(value), as: UTF8.self)))
     }
 
     /// Why it failed, and what to do.
@@ -43,11 +60,24 @@ struct Screen: Sendable {
             return
         }
         Terminal.error.line(errorStyle("wsemail: ", .red, .bold) + PrintableText.clean(error.reason))
-        if let advice = error.advice { Terminal.error.line(PrintableText.clean(advice)) }
+        if let advice = error.advice { Terminal.error.line(PrintableText.clean(advice, keepsLines: true)) }
     }
 
     /// Progress on the error stream; silent without a terminal and with --json.
     func progress() -> ProgressLine { ProgressLine(isEnabled: !isJSON) }
+}
+
+/// The first failure of the output.
+private final class OutputState: Sendable {
+    private let state = Mutex<WriteFailure?>(nil)
+
+    var failure: WriteFailure? { state.withLock { $0 } }
+
+    func write(_ bytes: [UInt8]) {
+        state.withLock { failure in
+            if failure == nil { failure = Terminal.output.put(bytes) }
+        }
+    }
 }
 
 private struct FailureJSON: Encodable {

@@ -40,7 +40,7 @@ extension ServerChecks {
                 policy: AddressPolicy(allowPrivateTargets: configuration.allowPrivateTargets),
                 group: MultiThreadedEventLoopGroup.singleton, clock: clock)
         } catch {
-            throw AdminError(.internal, "DNS cannot be asked: \(error)", hint: "look at the dns_ settings")
+            throw AdminError(.internal, "DNS cannot be asked: \(PlainReason.of(error))", hint: "look at the dns_ settings")
         }
     }
 }

@@ -1,7 +1,5 @@
 import Foundation
 import Identity
-import NIOSSL
-import XMLSecurity
 
 #if canImport(Glibc)
     import Glibc
@@ -36,12 +34,24 @@ extension ServerChecks {
         guard let mode = ServerChecks.mode(path) else {
             return [.fail("files", "\(path) is missing or out of reach", "run `wsemaild init \(configuration.domain)`, or see who owns it")]
         }
+        if let finding = foreign(path) { return [finding] }
         return mode & 0o077 == 0 ? [] : [.fail("files", "others may look into \(path)", "run: chmod 700 \(path)")]
     }
 
     private func privateFile(_ path: String, advice: String) -> [CheckFinding] {
         guard let mode = ServerChecks.mode(path) else { return [.fail("files", "\(path) is missing", advice)] }
+        if let finding = foreign(path) { return [finding] }
         return mode & 0o077 == 0 ? [] : [.fail("files", "others may read \(path)", "run: chmod 600 \(path)")]
+    }
+
+    /// What belongs to another user the server cannot use, whatever its rights.
+    private func foreign(_ path: String) -> CheckFinding? {
+        var status = stat()
+        guard stat(path, &status) == 0, status.st_uid != geteuid() else { return nil }
+        let (owner, user) = (UserNames.text(status.st_uid), UserNames.text(geteuid()))
+        return .fail(
+            "files", "\(path) belongs to \(owner), and this is \(user)",
+            "run it as the server's user (sudo -u \(owner) wsemaild …), or give it the file: chown \(user) \(path)")
     }
 
     private static func mode(_ path: String) -> mode_t? {
@@ -57,8 +67,9 @@ extension ServerChecks {
             keys = try DomainKeys(folder: configuration.keyDirectory, domain: configuration.domain)
         } catch {
             let isUnsafe = (error as? IdentityError)?.code == .unsafeFile
-            let advice = isUnsafe ? "the keys are not used before" : "restore \(configuration.keyDirectory) from a backup"
-            return (nil, [.fail("keys", AdminError.from(error).reason, advice)])
+            let error = AdminError.from(error)
+            let preset = isUnsafe ? "the keys are not used before" : "restore \(configuration.keyDirectory) from a backup"
+            return (nil, [.fail("keys", error.reason, error.hint.isEmpty ? preset : error.hint)])
         }
         var found: [CheckFinding] = []
         let certificates = [
@@ -84,10 +95,10 @@ extension ServerChecks {
 
     private func tlsFindings(_ keys: DomainKeys) -> [CheckFinding] {
         do {
-            // Building the context compares key and certificate.
-            _ = try NIOSSLContext(configuration: HTTPListeners.tls(configuration, keys: keys))
+            _ = try HTTPListeners.tls(configuration, keys: keys)
         } catch {
-            return [.fail("keys", "the TLS certificate and key cannot be used: \(error)", "see tls_certificate_file, tls_key_file")]
+            let error = AdminError.from(error)
+            return [.fail("keys", error.reason, error.hint)]
         }
         if configuration.tlsCertificateFile.isEmpty {
             let names = keys.tlsCertificate.mailDomains

@@ -44,14 +44,26 @@ public struct ServerChecks: Sendable {
             isRunning
                 ? .ok("server", "the server runs and answers")
                 : .warn("server", "the server does not run", "start it with `wsemaild serve --config \(configurationPath)`"))
-        guard let network else { return }
-        for finding in await ownServiceFindings(network, keys, isRunning: isRunning) { report(finding) }
         let trust = await ask(AdminRequest(.trustList, [.certificate: "yes"]))
-        if let error = trust.error {
-            report(.fail("peer", "the trusted domains cannot be listed: \(error.reason)", error.hint))
-            return
+        await queueFindings(ask, trust).forEach(report)
+        if let network {
+            for finding in await ownServiceFindings(network, keys, isRunning: isRunning) { report(finding) }
         }
-        for peer in trustedPeers(trust) { report(await peerFinding(peer, network)) }
+        if let error = trust.error {
+            return report(.fail("peer", "the trusted domains cannot be listed: \(error.reason)", error.hint))
+        }
+        if trust.rows.isEmpty {
+            report(
+                .warn(
+                    "peer", "no other domain is trusted: mail stays within \(configuration.domain)",
+                    "wsemaild trust add OTHER.DOMAIN --fingerprint SHA256:…"))
+        }
+        guard let network else { return }
+        for peer in trustedPeers(trust) {
+            let finding = await peerFinding(peer, network)
+            report(finding)
+            if isRunning, finding.level == .ok { report(await sessionFinding(peer.domain, ask)) }
+        }
     }
 
     private func storeFindings(_ reply: AdminReply) -> [CheckFinding] {

@@ -52,7 +52,7 @@ enum TLSProbe {
         case let error as IOError: String(cString: strerror(error.errnoCode))
         case ChannelError.connectTimeout: "no answer within \(timeout.nanoseconds / 1_000_000_000) seconds"
         case ChannelError.eof, ChannelError.inputClosed: "the connection was closed during the TLS handshake"
-        default: "no TLS there (\(error))"
+        default: "what answers there does not speak TLS"
         }
     }
 

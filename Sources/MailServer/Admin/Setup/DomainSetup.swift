@@ -4,6 +4,14 @@ import Logging
 import MailStore
 import SQLiteStore
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// Makes a new domain: keys, database, `postmaster@` and the configuration file. All or nothing, also when the process dies in
 /// the middle: what is half made lies in a folder of its own and the next try clears it away.
 ///
@@ -46,6 +54,7 @@ public struct DomainSetup: Sendable {
             let host = try checkedHost()
             let password = try checkedPassword()
             try checkConfigurationFile()
+            try checkRights()
             let staging = try StagingFolder(data: configuration.dataDirectory)
             do {
                 let outcome = try await make(host, password, staging, now, logger)
@@ -115,6 +124,23 @@ public struct DomainSetup: Sendable {
             throw AdminError(.invalidArgument, "a password has \(range.lowerBound) to \(range.upperBound) bytes")
         }
         return password
+    }
+
+    /// An ordinary user may not write to the preset places.
+    private func checkRights() throws {
+        let folders = [configuration.dataDirectory, URL(fileURLWithPath: configurationPath).deletingLastPathComponent().path]
+        for folder in folders {
+            var existing = folder
+            while access(existing, F_OK) != 0, errno == ENOENT, existing.count > 1 {
+                existing = URL(fileURLWithPath: existing).deletingLastPathComponent().path
+            }
+            guard access(existing, W_OK | X_OK) != 0, errno == EACCES else { continue }
+            let user = UserNames.text(geteuid())
+            throw AdminError(
+                .forbidden, "\(user) may not write to \(existing)",
+                hint: "as root: install -d -m 700 -o \(user) \(folders.joined(separator: " ")); or choose places of your own with "
+                    + "--config FILE --data FOLDER")
+        }
     }
 
     private func checkConfigurationFile() throws {

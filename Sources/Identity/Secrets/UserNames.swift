@@ -7,9 +7,9 @@
 #endif
 
 /// Names of the machine's users.
-enum UserNames {
+public enum UserNames {
     /// The login name of a user id, or nil.
-    static func name(of user: UInt32) -> String? {
+    public static func name(of user: UInt32) -> String? {
         var entry = passwd()
         var found: UnsafeMutablePointer<passwd>?
         var buffer = [CChar](repeating: 0, count: 4_096)
@@ -18,4 +18,7 @@ enum UserNames {
         }
         return String(cString: name)
     }
+
+    /// The login name, or "user 1000" where there is none.
+    public static func text(_ user: UInt32) -> String { name(of: user) ?? "user \(user)" }
 }
