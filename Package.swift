@@ -120,6 +120,7 @@ let package = Package(
             name: "MailClientTests",
             dependencies: [
                 "wsemail", "MailClient", "MailModel", "Console", "Identity", "SOAP", "WSSecurity", "XMLSecurity", "XMLCore",
+                "SOAPClient", "Delivery",
             ]),
         .testTarget(name: "ConsoleTests", dependencies: ["Console"]),
         .testTarget(name: "SOAPTests", dependencies: ["SOAP", "XMLCore", "XMLSecurity"]),
@@ -143,6 +144,7 @@ let package = Package(
             dependencies: [
                 "TestSupport", "MailServer", "MailClient", "MailModel", "MailStore", "SQLiteStore", "Delivery", "SOAPClient",
                 "WSSecurity", "Identity", "SOAP", "XMLSecurity", "XMLCore", crypto, logging, lifecycle, nioCore, nioPosix,
+                nioConcurrency,
             ]),
         .testTarget(
             name: "CrashTests",
@@ -152,3 +154,8 @@ let package = Package(
             ]),
     ]
 )
+
+// A warning is a defect found early.
+for target in package.targets where target.type != .system {
+    target.swiftSettings = (target.swiftSettings ?? []) + [.treatAllWarnings(as: .error)]
+}

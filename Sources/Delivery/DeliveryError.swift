@@ -67,7 +67,8 @@ public struct DeliveryError: Error, Sendable, Hashable, CustomStringConvertible 
         case .fault:
             let speaksOfMessage = error.fault.map { Self.messageFaults.contains($0.subcode) } ?? false
             self.init(
-                .fault, error.reason, isTransient: error.isTransient || !speaksOfMessage, subcode: error.fault?.subcode)
+                .fault, "its server answered \(error.reason)", isTransient: error.isTransient || !speaksOfMessage,
+                subcode: error.fault?.subcode)
         case .untrusted:
             self.init(.untrusted, error.reason)
         case .transport:

@@ -22,7 +22,7 @@ public final class MailServer: Service {
     private let pool: NIOThreadPool
     private let transport: TLSTransport
     private let listening: ListeningPort
-    private let peers: PeerConnectionPool
+    let peers: PeerConnectionPool
     private let closeResolver: @Sendable () -> Void
 
     /// The HTTPS port really listened on, once all listeners are up; 0 if the server ends before.

@@ -110,10 +110,15 @@ import Testing
             let alice = try MailUser("alice", of: two.capicom.site)
             let carol = try MailUser("carol", of: two.capicom.site)
             _ = try await carol.list()
+            let spare = try Letter(from: alice.address, to: [carol.address])
+            _ = try await alice.send(spare, keys: two.keys)
             try disk.occupy(megabytes: 4)
             let (taken, refused) = try await fill(alice, to: carol.address, two.keys, ledger, bytes: 200_000)
             print("full disk: \(taken.count) messages of 200 kB on 8 MB")
-            try await expectServes(carol, taken)
+            try await expectServes(carol, taken + [spare])
+            for user in [alice, carol] {
+                #expect(try await user.call(DeleteOperation.self, .init(ids: [spare.id])).count == 1)
+            }
             try disk.free()
             try await alice.deliver(refused, keys: two.keys, ledger: ledger, attempts: 2)
             #expect(ledger.isAcknowledged(refused.id))

@@ -63,7 +63,8 @@ private final class FaultPlan: Sendable {
         var hit: StorageOperation?
         repeat {
             number += 1
-            // A new session each time: opening it is part of the delivery.
+            // New sessions each time, of the user and of the server: opening them is part of the delivery.
+            await two.capicom.server.peers.drop(two.scopio.site.domain)
             let alice = try MailUser("alice", of: two.capicom.site, clock: clock.now)
             let letter = try Letter(from: alice.address, to: [bob, carol], bcc: [dave], now: clock.now())
             ledger.begin(letter)

@@ -97,6 +97,23 @@ import Testing
         }
     }
 
+    @Test func aRequestThatIsNeverCompleteHoldsItUpForSecondsOnly() async throws {
+        let two = try await TwoProcesses.start()
+        try await two.run {
+            let alice = try MailUser("alice", of: two.capicom.site)
+            let request = try HalfRequest(port: two.capicom.site.configuration.listenPort, leash: two.leash)
+            // Answered calls of another show that the half one has been read by now.
+            for _ in 0..<50 { _ = try await alice.list() }
+            let begin = ContinuousClock.now
+            #expect(await two.capicom.terminate() == 0)
+            let took = ContinuousClock.now - begin
+            print("shutdown beside half a request took \(took)")
+            #expect(took < Self.bound)
+            request.close()
+            await alice.close()
+        }
+    }
+
     @Test func connectionsThatSayNothingDoNotHoldItUp() async throws {
         let two = try await TwoProcesses.start()
         try await two.run {

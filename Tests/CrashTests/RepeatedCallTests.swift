@@ -53,8 +53,7 @@ import Testing
         #expect(Set(receipts.0).count == items.count)
         try await expectOnce(letters, two)
         for caller in callers { await caller.close() }
-        try await two.capicom.stop()
-        try await two.scopio.stop()
+        try await two.remove()
     }
 
     @Test func overlappingBatchesInAnyOrderDeliverEachMessageOnce() async throws {
@@ -80,8 +79,7 @@ import Testing
         #expect(receipts.count == 10 && receipts.values.allSatisfy { $0.count == 1 })
         try await expectOnce(letters, two)
         await caller.close()
-        try await two.capicom.stop()
-        try await two.scopio.stop()
+        try await two.remove()
     }
 
     @Test func theSameSendFromTwoConnectionsAtOnceIsOneMessage() async throws {

@@ -199,8 +199,10 @@ import Testing
     // MARK: Failures
 
     @Test func refusedConnectionsFail() async throws {
-        let error = await failure(HTTPCall(to: destination(try TestDNS.freePort())))
+        let port = try TestDNS.freePort()
+        let error = await failure(HTTPCall(to: destination(port)))
         #expect(error?.code == .connectFailed && error?.isConnectionFailure == true)
+        #expect(error?.reason == "cannot connect to 127.0.0.1:\(port): connection refused")
     }
 
     @Test func aServerThatNeverShakesHandsTimesOut() async throws {

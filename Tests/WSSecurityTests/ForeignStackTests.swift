@@ -111,7 +111,8 @@ struct JudgeFailure: Error, CustomStringConvertible {
             (list("<Folder>Inbox</Folder><After>7</After><Limit>5</Limit><Wait>30</Wait>"), true), (list("<After>x</After>"), false),
             (list("<Folder>Inbox</Folder><Limit>-5</Limit>"), false), (mark(id + id + "<Add>seen</Add>"), true),
             (mark("<Id>urn:uuid:x</Id>"), false), ("<Challenge xmlns=\"urn:wsemail:2\"/>", true),
-            ("<Retrieve xmlns=\"urn:wsemail:2\">\(id)<Uid>1</Uid></Retrieve>", false),
+            ("<Retrieve xmlns=\"urn:wsemail:2\">\(id)<Uid>1</Uid></Retrieve>", true),
+            ("<Retrieve xmlns=\"urn:wsemail:2\"><Uid>1</Uid></Retrieve>", false),
             (
                 """
                 <DeliverResponse xmlns="urn:wsemail:2"><Result><Fault code="Busy" transient="true">x</Fault></Result>\

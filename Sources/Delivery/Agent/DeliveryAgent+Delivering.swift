@@ -70,7 +70,7 @@ extension DeliveryAgent {
             return await send(Array(batch[half...]), to: destination)
         }
         logger.info(
-            "Not delivered", metadata: ["destination": "\(destination)", "jobs": "\(batch.count)", "error": "\(error.reason)"])
+            "not delivered", metadata: ["destination": "\(destination)", "jobs": "\(batch.count)", "reason": "\(error.reason)"])
         for job in batch { await failed(job, error) }
         return error.code == .fault && !error.isTransient
     }

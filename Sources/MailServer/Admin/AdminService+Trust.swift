@@ -112,7 +112,7 @@ extension AdminService {
             return AdminReply("the server of \(peer) takes our calls", details: ["outcome": "open"])
         } catch let error as DeliveryError where error.code == .fault {
             return AdminReply(
-                "the server of \(peer) refuses our calls: \(error.reason)",
+                "\(peer) refuses our calls: \(error.reason)",
                 details: ["outcome": "refused", "code": error.subcode?.rawValue ?? "", "reason": error.reason])
         } catch {
             throw AdminError(.unreachable, PlainReason.of(error))

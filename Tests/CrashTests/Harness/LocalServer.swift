@@ -146,10 +146,15 @@ struct LocalTwo {
 
     /// Stops both and compares the databases with what was acknowledged.
     func finish(_ ledger: Ledger) async throws {
+        try await remove { try await Verdict.check(ledger, at: sites) }
+    }
+
+    /// Stops both; nothing is left on the disk.
+    func remove(after look: () async throws -> Void = {}) async throws {
         try await capicom.stop()
         try await scopio.stop()
         dns.stop()
-        try await Verdict.check(ledger, at: sites)
-        for site in sites { site.remove() }
+        defer { for site in sites { site.remove() } }
+        try await look()
     }
 }

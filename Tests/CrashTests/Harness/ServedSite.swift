@@ -88,7 +88,7 @@ struct TwoProcesses {
     let scopio: ServedSite
     let keys: SiteKeys
     private let dns: TestDNS
-    private let leash: ProcessLeash
+    let leash: ProcessLeash
 
     static func start(
         users: (capicom: [String], scopio: [String]) = (["alice", "carol"], ["bob", "dave"]), capicomFolder: String? = nil,

@@ -155,7 +155,7 @@ final class ServerProcess: Sendable {
 }
 
 /// posix_spawn with no signal blocked or ignored: tests run with some of them blocked, and that is inherited.
-private func spawn(
+func spawn(
     _ arguments: [String], input: Int32?, output: Int32?, errors: Int32?, group: pid_t
 ) throws -> pid_t {
     var actions = posix_spawn_file_actions_t()
