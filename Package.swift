@@ -58,7 +58,8 @@ let package = Package(
         .target(
             name: "SOAPClient",
             dependencies: [
-                "XMLCore", "XMLSecurity", "SOAP", "Identity", "WSSecurity", logging, nioCore, nioPosix, nioHTTP1, nioSSL, nioTLS, x509, nioConcurrency,
+                "XMLCore", "XMLSecurity", "SOAP", "Identity", "WSSecurity", logging, nioCore, nioPosix, nioHTTP1, nioSSL, nioTLS, x509,
+                nioConcurrency,
             ]),
         .target(
             name: "Delivery",

@@ -3,7 +3,7 @@
 source "$(dirname "$0")/lib/common.sh"
 need_swift
 say "format"
-swift format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks Fuzz
+git ls-files -z --cached --others --exclude-standard -- "*.swift" | xargs -0 swift format lint --strict --parallel
 say "import directions"
 python3 scripts/lib/imports.py
 say "house rules"

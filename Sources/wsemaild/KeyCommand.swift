@@ -32,7 +32,9 @@ struct KeyCommand: AsyncParsableCommand {
                 """)
 
         @OptionGroup var options: CommonOptions
-        @Argument(help: ArgumentHelp("A certificate's fingerprint; or an address, or the part before the @, for all its certificates.", valueName: "which"))
+        @Argument(
+            help: ArgumentHelp(
+                "A certificate's fingerprint; or an address, or the part before the @, for all its certificates.", valueName: "which"))
         var target: String
 
         func run() async throws {

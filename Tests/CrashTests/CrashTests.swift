@@ -9,7 +9,8 @@ import XMLTestSupport
 /// Two real servers die again and again at any instant while people write to each other.
 @Suite("Crashes", .serialized, .timeLimit(.minutes(5))) struct CrashTests {
     /// `WSEMAIL_CRASH_SEED` repeats the same kills (as far as the machine keeps time); `WSEMAIL_CRASH_KILLS` asks for more.
-    private static let seed = ProcessInfo.processInfo.environment["WSEMAIL_CRASH_SEED"].flatMap(UInt64.init)
+    private static let seed =
+        ProcessInfo.processInfo.environment["WSEMAIL_CRASH_SEED"].flatMap(UInt64.init)
         ?? UInt64.random(in: 1...999_999)
     private static let kills = ProcessInfo.processInfo.environment["WSEMAIL_CRASH_KILLS"].flatMap(Int.init) ?? 50
 

@@ -107,11 +107,13 @@ import Testing
         let two = try await LocalTwo.start()
         let ledger = Ledger()
         let network = Mutex<BadNetwork?>(nil)
-        let alice = try MailUser("alice", of: two.capicom.site, wrap: { inner in
-            let bad = BadNetwork(inner, .send, tricks: tricks)
-            network.withLock { $0 = bad }
-            return bad
-        })
+        let alice = try MailUser(
+            "alice", of: two.capicom.site,
+            wrap: { inner in
+                let bad = BadNetwork(inner, .send, tricks: tricks)
+                network.withLock { $0 = bad }
+                return bad
+            })
         for letter in try letters(4, two, ledger) {
             try await alice.deliver(letter, keys: two.keys, ledger: ledger)
             #expect(try await two.capicom.status(of: letter, reaching: .delivered) == [.delivered, .delivered])

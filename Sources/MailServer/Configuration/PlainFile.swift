@@ -44,7 +44,8 @@ enum PlainFile {
         case ENOENT: return AdminError(.file, "there is no file \(path)")
         case EACCES, EPERM:
             return AdminError(
-                .forbidden, "\(UserNames.text(geteuid())) may not read \(path)", hint: "run this as the user that runs the server, or as root")
+                .forbidden, "\(UserNames.text(geteuid())) may not read \(path)",
+                hint: "run this as the user that runs the server, or as root")
         default: return AdminError(.file, "cannot read \(path): \(String(cString: strerror(code)))")
         }
     }

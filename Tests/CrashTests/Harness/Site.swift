@@ -125,6 +125,3 @@ func testDNS(_ ports: [String: Int]) throws -> TestDNS {
             [.service(name, target: "mail.\(name)", port: port), .host("mail.\(name)", ["127.0.0.1"])]
         })
 }
-
-/// A free TCP port of 127.0.0.1 at this moment.
-func freePort() throws -> Int { try TestDNS.freePort() }

@@ -49,7 +49,8 @@ extension ServerChecks {
         } catch {
             guard isRunning else { return .warn("port", "nobody answers at \(place): the server does not run", "start it") }
             return .fail(
-                "port", "\(place) is not reached from here: \(PlainReason.of(error))", "open the port in the firewall, and see listen_address")
+                "port", "\(place) is not reached from here: \(PlainReason.of(error))",
+                "open the port in the firewall, and see listen_address")
         }
         guard configuration.tlsCertificateFile.isEmpty, let keys else { return .ok("port", "\(place) answers with TLS") }
         guard chain.first == keys.tlsCertificate.der else {

@@ -137,7 +137,7 @@ public struct DomainSetup: Sendable {
             guard access(existing, W_OK | X_OK) != 0, errno == EACCES else { continue }
             let user = UserNames.text(geteuid())
             throw AdminError(
-                .forbidden, "\(user) may not write to \(existing)",
+                .forbidden, "this user (\(user)) may not write to \(existing)",
                 hint: "as root: install -d -m 700 -o \(user) \(folders.joined(separator: " ")); or choose places of your own with "
                     + "--config FILE --data FOLDER")
         }
