@@ -131,6 +131,9 @@ extension ServerConfiguration {
     /// How the store is opened.
     var store: SQLiteConfiguration {
         var store = SQLiteConfiguration(path: databasePath)
+        store.tombstoneLife = ServerCore.tombstoneLife
+        // Each blind copy of a message comes under a Postmark of its own and gets its own receipt.
+        store.maximumReceiptsPerIntent = 500
         if maxStoreMegabytes > 0 { store.maximumBytes = Int64(maxStoreMegabytes) << 20 }
         return store
     }

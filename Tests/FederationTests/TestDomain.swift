@@ -68,10 +68,10 @@ final class TestDomain: Sendable {
         _ configuration: ServerConfiguration, folder: String, clock: @escaping @Sendable () -> Date = { Date() }
     ) async throws -> TestDomain {
         let server = try await MailServer.build(configuration, logger: quiet, clock: clock)
-        return await TestDomain(configuration, server: server, folder: folder)
+        return try await TestDomain(configuration, server: server, folder: folder)
     }
 
-    private init(_ configuration: ServerConfiguration, server: MailServer, folder: String) async {
+    private init(_ configuration: ServerConfiguration, server: MailServer, folder: String) async throws {
         domain = configuration.domain
         self.configuration = configuration
         self.server = server
@@ -79,7 +79,8 @@ final class TestDomain: Sendable {
         let group = ServiceGroup(configuration: .init(services: [server], logger: quiet))
         self.group = group
         running = Task { try await group.run() }
-        _ = await server.port()
+        // 0: it did not come up; its error says why.
+        if await server.port() == 0 { try await running.value }
     }
 
     func address(_ user: String) throws -> Address { try Address(local: user, domain: domain) }

@@ -95,21 +95,31 @@ public final class TestDNS: Sendable {
         ] + (getuid() == 0 ? ["--user=root"] : []) + zones.map { "--local=/\($0)/" } + records.map(\.argument)
     }
 
-    /// A port free for UDP now. Somebody may take it before dnsmasq does: then the caller tries another.
+    /// A port that is free for UDP and TCP now and was not given to anybody else in this process. It lies below the range from which
+    /// the system takes the ports of outgoing connections, so that no client sits on it by chance.
     public static func freePort() throws -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
-        guard descriptor >= 0 else { throw Failure(description: "no socket") }
+        for _ in 0..<200 {
+            let port = Int.random(in: 15_000..<32_000)
+            guard taken.withLockedValue({ $0.insert(port).inserted }) else { continue }
+            if canBind(port, SOCK_DGRAM), canBind(port, SOCK_STREAM) { return port }
+        }
+        throw Failure(description: "no free port")
+    }
+
+    private static let taken = NIOLockedValueBox<Set<Int>>([])
+
+    private static func canBind(_ port: Int, _ type: __socket_type) -> Bool {
+        let descriptor = socket(AF_INET, Int32(type.rawValue), 0)
+        guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = withUnsafeMutablePointer(to: &address) { pointer in
+        address.sin_port = UInt16(port).bigEndian
+        return withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                bind(descriptor, generic, length) == 0 && getsockname(descriptor, generic, &length) == 0
+                bind(descriptor, generic, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
             }
         }
-        guard bound else { throw Failure(description: "no free port") }
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 }

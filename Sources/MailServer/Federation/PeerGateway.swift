@@ -53,7 +53,7 @@ struct PeerGateway: PeerProtocol {
         String(String.UnicodeScalarView(text.unicodeScalars.prefix(500)))
     }
 
-    /// A Receipt counts when the destination signed it about exactly this message and this Postmark.
+    /// A Receipt counts when the destination signed it, for us, about exactly this message.
     private func judge(_ octets: [UInt8], for job: LeasedJob, _ destination: MailDomain) async -> ItemResult {
         do {
             return .answered(try await report(octets, for: job, from: destination))
