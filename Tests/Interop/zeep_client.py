@@ -86,7 +86,9 @@ def timestamp():
     now = datetime.datetime.now(datetime.timezone.utc)
     element = etree.Element("{%s}Timestamp" % WSU)
     for name, moment in (("Created", now), ("Expires", now + datetime.timedelta(minutes=5))):
-        etree.SubElement(element, "{%s}%s" % (WSU, name)).text = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        etree.SubElement(element, "{%s}%s" % (WSU, name)).text = (
+            # Milliseconds: a call dated before the start of its server is refused, and this server has just started.
+            moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z")
     return element
 
 

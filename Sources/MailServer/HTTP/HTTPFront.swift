@@ -131,6 +131,8 @@ struct HTTPFront: HTTPResponder {
 
     private static func acceptsGZip(_ value: String?) -> Bool {
         guard let value else { return false }
+        // What our own clients say.
+        if value == "gzip" { return true }
         return value.split(separator: ",").contains { coding in
             let parts = coding.split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces).lowercased() }
             return parts.first == "gzip" && !parts.dropFirst().contains("q=0")

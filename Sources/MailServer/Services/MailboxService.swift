@@ -31,7 +31,8 @@ struct MailboxService: Sendable {
     private static func response(_ page: MailboxPage) throws -> ListOperation.Response {
         var headers: [MessageHeader] = []
         headers.reserveCapacity(page.entries.count)
-        for entry in page.entries { headers.append(try MessageHeader(entry)) }
+        var addresses = AddressReader()
+        for entry in page.entries { headers.append(try MessageHeader(entry, &addresses)) }
         return ListOperation.Response(headers: headers, cursor: UInt64(page.highestUID), more: page.hasMore)
     }
 
@@ -141,10 +142,22 @@ extension MessageHeader {
     /// A list shows the first recipients only: two hundred long addresses a message would make it unreadable for its size.
     private static let shownRecipients = 20
 
-    init(_ entry: MailboxEntry) throws {
+    fileprivate init(_ entry: MailboxEntry, _ addresses: inout AddressReader) throws {
         self.init(
-            uid: UInt64(entry.uid), id: try MessageID(entry.messageID), from: try Address(entry.summary.from), name: nil,
-            to: try entry.summary.to.prefix(MessageHeader.shownRecipients).map { try Address($0) },
+            uid: UInt64(entry.uid), id: try MessageID(entry.messageID), from: try addresses.address(entry.summary.from),
+            name: nil, to: try entry.summary.to.prefix(MessageHeader.shownRecipients).map { try addresses.address($0) },
             subject: entry.summary.subject, date: entry.summary.date, size: entry.size, flags: entry.flagNames)
+    }
+}
+
+/// Reads each address of a page once: most of them occur again and again.
+private struct AddressReader {
+    private var known: [String: Address] = [:]
+
+    mutating func address(_ text: String) throws -> Address {
+        if let address = known[text] { return address }
+        let address = try Address(text)
+        known[text] = address
+        return address
     }
 }
