@@ -36,7 +36,7 @@ need_build_tools() {
 
 # What the tests need beyond that: other people's implementations as judges, and a DNS server.
 need_test_tools() {
-    need_packages dnsmasq libxml2-utils xmlsec1 openssl python3 python3-venv
+    need_packages dnsmasq-base libxml2-utils xmlsec1 openssl python3 python3-venv
     need_python
 }
 
