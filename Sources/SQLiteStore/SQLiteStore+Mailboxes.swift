@@ -156,7 +156,7 @@ extension SQLConnection {
             return try all(
                 """
                 SELECT e.uid, e.folder, e.message, e.charge FROM messages m
-                CROSS JOIN entries e ON e.message = m.key AND e.account = ?1
+                CROSS JOIN entries e INDEXED BY entries_message ON e.message = m.key AND e.account = ?1
                 WHERE m.id = ?2
                 AND (?3 IS NULL OR e.folder = (SELECT key FROM folders WHERE account = ?1 AND name = ?3)) ORDER BY e.uid
                 """, account, id, folder?.rawValue, map: map)

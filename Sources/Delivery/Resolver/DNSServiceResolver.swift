@@ -135,16 +135,23 @@ public final class DNSServiceResolver: ServiceResolver, HostResolver {
         await withTaskGroup(of: (Int, Result<Addresses, DeliveryError>).self) { group in
             for (index, host) in hosts.enumerated() {
                 group.addTask {
-                    do throws(DeliveryError) {
-                        return (index, .success(try await self.addresses(of: host)))
-                    } catch {
-                        return (index, .failure(error))
-                    }
+                    let found = await self.outcome(of: host)
+                    return (index, found)
                 }
             }
             var results: [Int: Result<Addresses, DeliveryError>] = [:]
             for await (index, result) in group { results[index] = result }
             return hosts.indices.map { results[$0] ?? .failure(DeliveryError(.dnsFailure, "not asked")) }
+        }
+    }
+
+    /// Awaited before the tuple is built: of `(index, .success(try await …))` in a child task's `do` the optimiser of Swift
+    /// 6.3.1 loses the index.
+    private func outcome(of host: String) async -> Result<Addresses, DeliveryError> {
+        do throws(DeliveryError) {
+            return .success(try await addresses(of: host))
+        } catch {
+            return .failure(error)
         }
     }
 
