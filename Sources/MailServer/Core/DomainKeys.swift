@@ -86,8 +86,10 @@ struct DomainKeys: Sendable {
     }
 
     private static func parseHex(_ text: String) throws -> [UInt8] {
-        let digits = text.trimmingCharacters(in: .whitespacesAndNewlines).compactMap(\.hexDigitValue)
-        guard digits.count == 64 else { throw ConfigurationError("vault.key is damaged: 64 hexadecimal digits expected") }
-        return stride(from: 0, to: 64, by: 2).map { UInt8(digits[$0] << 4 | digits[$0 + 1]) }
+        let digits = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard let bytes = Hex.decode(digits.utf8), bytes.count == 32 else {
+            throw ConfigurationError("vault.key is damaged: 64 hexadecimal digits expected")
+        }
+        return bytes
     }
 }

@@ -47,15 +47,10 @@ actor MetadataPublisher {
                 maximumBatch: configuration.deliveryBatch))
         metadata.capabilities = ["gzip"]
         for revoked in try await store.revokedSerials(now: now) {
-            metadata.revoked.insert(revoked.serial.map { MetadataPublisher.hex($0) }.joined(), at: revoked.revoked)
+            metadata.revoked.insert(Hex.encode(revoked.serial), at: revoked.revoked)
         }
         let octets = try metadata.signed(by: keys.signing.key, certificate: keys.server)
         current = (octets, metadata.nextUpdate)
         return octets
-    }
-
-    private static func hex(_ byte: UInt8) -> String {
-        let digits = String(byte, radix: 16)
-        return digits.count == 1 ? "0" + digits : digits
     }
 }

@@ -89,10 +89,13 @@ final class TokenService: Sendable {
         let now = core.now()
         let csr = try parseRequest(request.request)
         let certificate = try core.keys.authority.issueUserCertificate(request: csr, address: user, now: now)
+        guard let serial = Hex.decode(certificate.serial.utf8) else {
+            throw IdentityError(.malformedCertificate, "the serial number of a new certificate is not hexadecimal")
+        }
         try await core.store.addCertificate(
             IssuedCertificate(
                 thumbprint: certificate.thumbprintSHA256, owner: user, der: certificate.der,
-                serial: TokenService.bytes(hex: certificate.serial), notAfter: certificate.notAfter, added: now))
+                serial: serial, notAfter: certificate.notAfter, added: now))
         core.logger.notice("key enrolled", metadata: ["user": "\(user)", "serial": "\(certificate.serial)"])
         return EnrollOperation.Response(certificates: [certificate.der, core.keys.authority.certificate.der])
     }
@@ -121,11 +124,5 @@ final class TokenService: Sendable {
         for id in ended { replay.forget(session: id) }
         core.logger.notice("password changed", metadata: ["user": "\(user)", "sessionsEnded": "\(ended.count)"])
         return ChangePasswordOperation.Response()
-    }
-
-    static func bytes(hex: String) -> [UInt8] {
-        let digits = hex.compactMap(\.hexDigitValue)
-        let even = digits.count.isMultiple(of: 2) ? digits : [0] + digits
-        return stride(from: 0, to: even.count, by: 2).map { UInt8(even[$0] << 4 | even[$0 + 1]) }
     }
 }
