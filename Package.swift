@@ -27,6 +27,8 @@ let package = Package(
         .library(name: "XMLCore", targets: ["XMLCore"]),
         .library(name: "XMLSecurity", targets: ["XMLSecurity"]),
         .library(name: "WSEmailProtocol", targets: ["SOAP", "Identity", "WSSecurity", "MailModel", "SOAPClient"]),
+        .library(
+            name: "WSEmailPlugins", targets: ["PluginAPI", "PluginEngine", "PluginPackage", "PluginHost", "MailStore", "SQLiteStore"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -52,6 +54,14 @@ let package = Package(
         .target(name: "WSSecurity", dependencies: ["XMLCore", "XMLSecurity", "SOAP", "Identity", crypto, x509]),
         .target(name: "MailModel", dependencies: ["XMLCore", "XMLSecurity", "SOAP", "Identity", "WSSecurity", crypto]),
         .target(name: "MailStore", dependencies: ["Identity"]),
+        .target(name: "PluginAPI", dependencies: ["Identity"]),
+        .target(name: "PluginEngine", dependencies: ["PluginAPI", crypto]),
+        .target(
+            name: "PluginPackage", dependencies: ["XMLCore", "XMLSecurity", "Identity", "PluginAPI", crypto]),
+        .target(
+            name: "PluginHost",
+            dependencies: ["Identity", "MailStore", "PluginAPI", "PluginEngine", "PluginPackage", crypto, logging, nioCore, nioPosix]),
+        .target(name: "Plugins", dependencies: ["Identity", "PluginAPI"]),
         .target(
             name: "SQLiteStore",
             dependencies: ["Identity", "MailStore", logging, .product(name: "GRDB", package: "GRDB.swift")]),
@@ -77,21 +87,26 @@ let package = Package(
             name: "MailServer",
             dependencies: [
                 "XMLCore", "XMLSecurity", "SOAP", "Identity", "WSSecurity", "MailModel", "MailStore", "SQLiteStore",
-                "SOAPClient", "Delivery", crypto, x509, logging, lifecycle, nioCore, nioPosix, nioHTTP1, nioSSL, nioTLS,
-                .product(name: "Hummingbird", package: "hummingbird"),
+                "SOAPClient", "Delivery", "PluginAPI", "PluginEngine", "PluginPackage", "PluginHost", "Plugins", crypto, x509, logging,
+                lifecycle, nioCore, nioPosix,
+                nioHTTP1, nioSSL, nioTLS, .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "HummingbirdHTTP2", package: "hummingbird"),
             ]),
         .target(name: "Console"),
         .executableTarget(
-            name: "wsemaild", dependencies: ["MailServer", "Delivery", "Identity", "MailStore", "Console", argumentParser, logging]),
+            name: "wsemaild",
+            dependencies: [
+                "MailServer", "Delivery", "PluginAPI", "PluginPackage", "Identity", "MailStore", "Console", argumentParser, logging,
+            ]),
         .executableTarget(
             name: "wsemail", dependencies: ["MailClient", "MailModel", "Identity", "Console", argumentParser, logging]),
 
         .target(
             name: "TestSupport",
             dependencies: [
-                "Delivery", "Identity", "MailModel", "MailStore", "SOAPClient", "WSSecurity", "XMLSecurity", "XMLCore", "SOAP", logging,
+                "Delivery", "Identity", "MailModel", "MailStore", "SOAPClient", "WSSecurity", "PluginPackage", "XMLSecurity", "XMLCore",
+                "SOAP", logging,
                 nioCore, nioPosix, nioHTTP1, nioSSL, nioConcurrency,
             ],
             path: "Tests/TestSupport"),
@@ -123,6 +138,18 @@ let package = Package(
                 "wsemail", "MailClient", "MailModel", "Console", "Identity", "SOAP", "WSSecurity", "XMLSecurity", "XMLCore",
                 "SOAPClient", "Delivery",
             ]),
+        .testTarget(
+            name: "PluginsTests", dependencies: ["Plugins", "PluginAPI", "Identity"], resources: [.copy("Programs")]),
+        .testTarget(name: "PluginAPITests", dependencies: ["PluginAPI", "Identity"]),
+        .testTarget(name: "PluginEngineTests", dependencies: ["PluginEngine", "PluginAPI", crypto]),
+        .testTarget(
+            name: "PluginPackageTests",
+            dependencies: ["PluginPackage", "PluginAPI", "Identity", "XMLSecurity", "XMLCore", crypto, x509]),
+        .testTarget(
+            name: "PluginHostTests",
+            dependencies: [
+                "PluginHost", "PluginEngine", "PluginPackage", "PluginAPI", "Plugins", "MailStore", "Identity", logging, nioConcurrency,
+            ]),
         .testTarget(name: "ConsoleTests", dependencies: ["Console"]),
         .testTarget(name: "SOAPTests", dependencies: ["SOAP", "XMLCore", "XMLSecurity"]),
         .testTarget(
@@ -143,7 +170,8 @@ let package = Package(
         .testTarget(
             name: "FederationTests",
             dependencies: [
-                "TestSupport", "MailServer", "MailClient", "MailModel", "MailStore", "SQLiteStore", "Delivery", "SOAPClient",
+                "TestSupport", "PluginAPI", "PluginEngine", "PluginHost", "PluginPackage", "MailServer", "MailClient", "MailModel",
+                "MailStore", "SQLiteStore", "Delivery", "SOAPClient",
                 "WSSecurity", "Identity", "SOAP", "XMLSecurity", "XMLCore", crypto, logging, lifecycle, nioCore, nioPosix,
                 nioConcurrency,
             ]),

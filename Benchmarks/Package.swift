@@ -8,6 +8,7 @@ let package = Package(
     dependencies: [
         .package(name: "wsemail", path: ".."),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
     ],
     targets: [
         .executableTarget(
@@ -16,6 +17,14 @@ let package = Package(
                 .product(name: "XMLCore", package: "wsemail"),
                 .product(name: "XMLSecurity", package: "wsemail"),
                 .product(name: "Crypto", package: "swift-crypto"),
+            ]),
+        .executableTarget(
+            name: "pluginbench",
+            dependencies: [
+                .product(name: "WSEmailProtocol", package: "wsemail"),
+                .product(name: "WSEmailPlugins", package: "wsemail"),
+                .product(name: "XMLSecurity", package: "wsemail"),
+                .product(name: "Logging", package: "swift-log"),
             ]),
         .executableTarget(
             name: "mailbench",

@@ -1,8 +1,8 @@
 import FoundationEssentials
 
 /// `xs:dateTime` in whole seconds of UTC, `2026-11-23T19:12:00Z`: the only spelling that our own documents use.
-enum UTCSeconds {
-    static func format(_ date: Date) -> String {
+public enum UTCSeconds {
+    public static func format(_ date: Date) -> String {
         let seconds = Int(date.timeIntervalSince1970.rounded(.down))
         let day = Int((Double(seconds) / 86_400).rounded(.down))
         let rest = seconds - day * 86_400
@@ -12,7 +12,7 @@ enum UTCSeconds {
     }
 
     /// `nil` for any other spelling.
-    static func parse(_ string: String) -> Date? {
+    public static func parse(_ string: String) -> Date? {
         let bytes = Array(string.utf8)
         guard bytes.count == 20 else { return nil }
         let template = Array("0000-00-00T00:00:00Z".utf8)

@@ -21,7 +21,7 @@ extension MailClientError {
         case .unknownFolder:
             self.init(
                 .invalidInput, "there is no such folder", advice: "The folders are Inbox and Sent.", fault: subcode)
-        case .busy, .storageFull, .internal:
+        case .busy, .storageFull, .internal, .pluginUnavailable:
             // A reason that says how long to wait needs no second hint.
             let saysWhen = fault.reason.contains("try again")
             self.init(
@@ -56,5 +56,7 @@ extension MailClientError {
         .forbidden: "The account may be disabled: ask your domain's administrator.",
         .unsupportedConstraint: "Send it without that constraint.",
         .expiredMessage: "Check this computer's clock and write the message anew.",
+        .unknownExtension: "Check the spelling of the identifier; `wsemaild plugin list` shows your administrator what there is.",
+        .refusedByPolicy: "That is your domain's policy: ask its administrator.",
     ]
 }

@@ -93,12 +93,14 @@ public final class MailServer: Service {
         let trust = try await TrustDirectory(domain: configuration.domain, keys: keys, store: store, clock: clock)
         core = ServerCore(
             configuration: configuration, store: store, keys: keys, trust: trust, metrics: metrics, logger: logger,
-            clock: clock)
+            clock: clock, plugins: PluginAssembly.host(configuration, store: store, logger: logger, clock: clock))
         let publisher = MetadataPublisher(configuration: configuration, keys: keys, store: store, clock: clock)
         try await publisher.publish()
         transport = TLSTransport(group: group)
         let parts = try Parts(core: core, publisher: publisher, pool: pool, seams: seams, transport: transport)
-        let health = HealthReporter(store: store, metrics: metrics, started: started, clock: clock)
+        // What cannot be loaded does not keep the server from starting: its policy says what becomes of mail meanwhile.
+        for status in try await core.plugins?.reconcile() ?? [] { PluginAssembly.log(status, logger) }
+        let health = HealthReporter(store: store, metrics: metrics, plugins: core.plugins, started: started, clock: clock)
         peers = parts.peers
         agent = parts.agent
         services = try parts.services(health: health, group: group, listening: listening)
@@ -117,6 +119,7 @@ public final class MailServer: Service {
         await listening.end()
         await peers.close()
         await transport.shutDown()
+        await core.plugins?.shutDown()
         closeResolver()
         // Last: what was acknowledged is committed, and the writer takes what still waits.
         await core.store.close()

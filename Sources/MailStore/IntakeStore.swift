@@ -115,7 +115,11 @@ public struct Refusal: Sendable, Hashable {
 
 /// One message on its way in, with all that follows from accepting it (T1 of design §5.1).
 ///
-/// Each recipient occurs exactly once among `local`, `remote`, `refused` and `repeated`.
+/// Each recipient occurs exactly once among `local`, `remote`, `refused`, `repeated` and `settled`.
+///
+/// `remote` may name this server's own domain: mail that waits for its final delivery here (T2), because delivery plug-ins
+/// are to see it. Its job is settled by `settleLocal`. The caller asks for such recipients in `IntentRequest.local`; whether
+/// their mailboxes are there and have room is judged again at T2 only.
 public struct Acceptance: Sendable, Hashable {
     public var origin: Origin
     public var message: MessageRecord
@@ -124,6 +128,12 @@ public struct Acceptance: Sendable, Hashable {
     public var refused: [Refusal]
     /// Recipients that `examine` reported as handled: nothing is done for them, `receipt` speaks of them too.
     public var repeated: [Address]
+    /// Recipients dealt with without a delivery (passed on to others by a plug-in): only their state is recorded. The receipt
+    /// covers them. Never `queued`: there is no job (`invalid`). New to the intent, else the outcome is `changed`.
+    public var settled: [RecipientOutcome] = []
+    /// What sending processors did: commits with the acceptance; `.changed` if a check does not hold. Passed over when the
+    /// acceptance is a duplicate.
+    public var effects = PluginEffects()
     /// Whether the submitter's Sent folder gets a copy (once per intent).
     public var sentCopy: Bool
     /// What the origin gets as proof, signed before the commit; may be empty for `Origin.server`.
@@ -159,7 +169,7 @@ public struct CreatedEntry: Sendable, Hashable {
 
 /// How an acceptance ended.
 public enum AcceptOutcome: Sendable, Hashable {
-    /// Committed: the acceptance's receipt may be sent. Lists the mailbox entries made.
+    /// Committed: the acceptance's receipt may be sent. Lists the mailbox entries made, those of its effects' messages last.
     case accepted([CreatedEntry])
     /// Done before: this is the receipt of then. Nothing changed.
     case duplicate(receipt: [UInt8])

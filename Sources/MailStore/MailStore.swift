@@ -13,7 +13,7 @@ import Identity
 /// - Times are passed in and kept to the microsecond. Nothing is cancelled with the calling task.
 /// - Addresses compare by their canonical spelling (`Address.description`).
 public protocol MailStore: AccountStore, CertificateStore, SessionStore, IntakeStore, MailboxStore, QueueStore, StatusStore,
-    PeerStore, DomainStateStore, MaintenanceStore
+    PeerStore, DomainStateStore, MaintenanceStore, PluginStore
 {
     /// Finishes the writes that wait, then lets go of the database. Later calls throw `closed`. Idempotent.
     func close() async

@@ -96,6 +96,61 @@ public struct DeliveryReport: Sendable, Hashable {
     }
 }
 
+/// One local mailbox that a settled job fills.
+public struct MailboxDelivery: Sendable, Hashable {
+    public let account: Address
+    /// Made if the account has no such folder; named as `createFolder` has it (`invalid`).
+    public let folder: FolderName
+    public let flags: EntryFlags
+
+    public init(account: Address, folder: FolderName = .inbox, flags: EntryFlags = []) {
+        self.account = account
+        self.folder = folder
+        self.flags = flags
+    }
+}
+
+/// The final delivery of a job of this server's own domain (T2 of design §5.1).
+public struct LocalSettlement: Sendable, Hashable {
+    /// Each account at most once (`invalid`). The account must be `deliverable` inside the transaction, else the outcome is
+    /// `changed`. One that holds the message through this job already (another of its recipients stood for it) keeps that
+    /// entry and gets no second.
+    public var deliveries: [MailboxDelivery]
+    /// What became of recipients of the job; they leave it. Others are passed over. Those not named stay.
+    public var outcomes: [RecipientOutcome]
+    /// Values, messages passed on, bounces.
+    public var effects: PluginEffects
+    /// For those that stay: when to try again and why. nil: none may stay; those not named become `unknown`.
+    public var postponement: Postponement?
+
+    public struct Postponement: Sendable, Hashable {
+        public let until: Date
+        public let reason: String
+
+        public init(until: Date, reason: String) {
+            self.until = until
+            self.reason = reason
+        }
+    }
+
+    public init(
+        deliveries: [MailboxDelivery] = [], outcomes: [RecipientOutcome] = [], effects: PluginEffects = PluginEffects(),
+        postponement: Postponement? = nil
+    ) {
+        self.deliveries = deliveries
+        self.outcomes = outcomes
+        self.effects = effects
+        self.postponement = postponement
+    }
+}
+
+/// How a local settlement ended.
+public enum SettleOutcome: Sendable, Hashable {
+    case settled([CreatedEntry])
+    /// It rests on verdicts or values that no longer hold. Nothing changed: run the plug-ins again.
+    case changed
+}
+
 /// What waits for one destination.
 public struct QueueDestination: Sendable, Hashable {
     public let destination: MailDomain
@@ -134,8 +189,27 @@ public protocol QueueStore: Sendable {
         now: Date, limit: Int, leaseFor seconds: TimeInterval, excluding: Set<MailDomain>, maxPerDestination: Int
     ) async throws(StoreError) -> [LeasedJob]
 
-    /// Leases up to `limit` jobs past their expiry that nobody has leased, whatever their destination and due time.
-    func leaseExpired(now: Date, limit: Int, leaseFor seconds: TimeInterval) async throws(StoreError) -> [LeasedJob]
+    /// Leases up to `limit` due jobs of one destination, by due time.
+    func leaseDue(
+        of destination: MailDomain, now: Date, limit: Int, leaseFor seconds: TimeInterval
+    ) async throws(StoreError) -> [LeasedJob]
+
+    /// The earliest time a job of one destination is due or its lease ends; nil when there is none.
+    func nextDue(of destination: MailDomain) async throws(StoreError) -> Date?
+
+    /// Settles a job of this server's own domain: mailbox entries (with the job's postmark, the receipt of its intent and the
+    /// time it was accepted), recipient states, effects and the job's end or its next attempt (never later than its expiry),
+    /// all in one transaction. Returns the entries made, those of the effects' messages last. Throws `leaseLost`,
+    /// `unknownJob`, `invalid`, `quotaExceeded` (a plug-in's values); the lease is kept then, as after `changed`.
+    func settleLocal(
+        _ lease: QueueLease, _ settlement: LocalSettlement, now: Date
+    ) async throws(StoreError) -> SettleOutcome
+
+    /// Leases up to `limit` jobs past their expiry that nobody has leased, whatever their due time, of destinations not
+    /// excluded.
+    func leaseExpired(
+        now: Date, limit: Int, leaseFor seconds: TimeInterval, excluding: Set<MailDomain>
+    ) async throws(StoreError) -> [LeasedJob]
 
     /// Prolongs a lease. Throws `leaseLost`, `unknownJob`.
     func extendLease(_ lease: QueueLease, until: Date) async throws(StoreError)
@@ -144,7 +218,7 @@ public protocol QueueStore: Sendable {
     /// delivers `bounce` to local mailboxes and removes the job, all in one transaction. Throws `leaseLost`,
     /// `unknownJob`.
     ///
-    /// The bounce has `Origin.server`; recipients without an enabled account are left out silently, quotas do not
+    /// The bounce has `Origin.server` and no effects; recipients without an enabled account are left out silently, quotas do not
     /// apply. Returns the mailbox entries it made.
     @discardableResult
     func complete(

@@ -28,6 +28,8 @@ public struct StoreError: Error, Sendable, Hashable, CustomStringConvertible {
         /// The caller handed over something that cannot be stored (too many recipients, one recipient twice, a bad
         /// name).
         case invalid
+        /// A plug-in's values would take more than its quota.
+        case quotaExceeded
         /// The disk or the permitted database size is full. Transient: works again when there is space.
         case storageFull
         /// The disk or the database server answered with an error. Transient.

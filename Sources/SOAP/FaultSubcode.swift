@@ -43,6 +43,15 @@ public enum FaultSubcode: String, CaseIterable, Sendable {
     case invalidPostmark = "InvalidPostmark"
     case invalidMessage = "InvalidMessage"
     case staleMetadata = "StaleMetadata"
+    // Plug-ins
+    /// No plug-in of the server answers for the identifier.
+    case unknownExtension = "UnknownExtension"
+    /// The plug-in refused the request; the reason is the plug-in's.
+    case extensionFailed = "ExtensionFailed"
+    /// A plug-in without which the server does not go on cannot do its work now.
+    case pluginUnavailable = "PluginUnavailable"
+    /// A plug-in of the server refused the message; the reason is the plug-in's.
+    case refusedByPolicy = "RefusedByPolicy"
     // The server's own troubles
     case busy = "Busy"
     case storageFull = "StorageFull"
@@ -53,7 +62,9 @@ public enum FaultSubcode: String, CaseIterable, Sendable {
     /// True if the same intent may succeed later or after re-wrapping: keep it queued.
     public var isTransient: Bool {
         switch self {
-        case .staleTimestamp, .staleSequence, .unknownCertificate, .staleMetadata, .busy, .storageFull, .internal: true
+        case .staleTimestamp, .staleSequence, .unknownCertificate, .staleMetadata, .pluginUnavailable, .busy, .storageFull,
+            .internal:
+            true
         default: false
         }
     }
@@ -61,7 +72,7 @@ public enum FaultSubcode: String, CaseIterable, Sendable {
     /// SOAP 1.2 §5.4.6: which side is to blame.
     public var defaultCode: SOAPFault.Code {
         switch self {
-        case .busy, .storageFull, .internal: .receiver
+        case .pluginUnavailable, .busy, .storageFull, .internal: .receiver
         case .mustUnderstand: .mustUnderstand
         case .unsupportedVersion: .versionMismatch
         default: .sender

@@ -15,6 +15,8 @@ public enum MailOperation: String, CaseIterable, Sendable, Hashable {
     case deliver = "Deliver"
     case peerStatus = "PeerStatus"
     case metadata = "Metadata"
+    /// Any XML, for a plug-in of the server that answers for an identifier.
+    case `extension` = "Extension"
     /// WS-Trust: the three session operations (WS-SecureConversation 1.3 §3, §5, §6).
     case issueToken = "RequestSecurityToken"
     case renewToken = "RenewSecurityToken"

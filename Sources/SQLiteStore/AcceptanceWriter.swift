@@ -27,7 +27,15 @@ struct AcceptanceWriter {
         let wantsCopy = acceptance.sentCopy && intent?.hasSentCopy != true
         let submitter = try judge.submitter(of: acceptance.origin, size: wantsCopy ? acceptance.message.octets.count : 0)
         guard submitter.verdict == .deliverable, let accounts = try accountsIfVerdictsHold(known) else { return .changed }
-        return .accepted(try store(accounts: accounts, submitter: submitter.key, wantsCopy: wantsCopy, isNew: intent == nil))
+        // An acceptance without effects costs no statement more.
+        let effects =
+            acceptance.effects.isEmpty
+            ? nil
+            : try EffectsWriter(
+                connection: connection, effects: acceptance.effects, configuration: configuration, now: now)
+        if let effects, try !effects.holds() { return .changed }
+        let own = try store(accounts: accounts, submitter: submitter.key, wantsCopy: wantsCopy, isNew: intent == nil)
+        return .accepted(own + (try effects?.apply() ?? []))
     }
 
     /// All recipients by canonical name; each must occur once.
@@ -35,7 +43,8 @@ struct AcceptanceWriter {
         let local = acceptance.local.lazy.flatMap(\.recipients)
         let remote = acceptance.remote.lazy.flatMap(\.recipients)
         let refused = acceptance.refused.lazy.map(\.recipient)
-        let all = Array(local) + Array(remote) + Array(refused) + acceptance.repeated
+        let settled = acceptance.settled.lazy.map(\.recipient)
+        let all = Array(local) + Array(remote) + Array(refused) + acceptance.repeated + Array(settled)
         guard all.count <= configuration.maximumRecipients else {
             throw StoreError(.invalid, "\(all.count) recipients, at most \(configuration.maximumRecipients) are allowed")
         }
@@ -43,6 +52,9 @@ struct AcceptanceWriter {
         guard names.count == all.count else { throw StoreError(.invalid, "a recipient occurs twice in an acceptance") }
         guard acceptance.origin == .server || !acceptance.receipt.isEmpty else {
             throw StoreError(.invalid, "an acceptance without a receipt")
+        }
+        guard acceptance.settled.allSatisfy({ $0.state != .queued }) else {
+            throw StoreError(.invalid, "a settled recipient would wait in no queue")
         }
         return names
     }
@@ -66,7 +78,9 @@ struct AcceptanceWriter {
                 accounts[name] = account.key
             }
         }
-        let untouched = acceptance.remote.flatMap(\.recipients) + acceptance.refused.map(\.recipient)
+        // Recipients in `remote` may be of this server's own domain: whether they can be delivered to is judged at T2.
+        let untouched =
+            acceptance.remote.flatMap(\.recipients) + acceptance.refused.map(\.recipient) + acceptance.settled.map(\.recipient)
         guard untouched.allSatisfy({ known[$0.description] == nil }) else { return nil }
         guard acceptance.repeated.allSatisfy({ known[$0.description] != nil }) else { return nil }
         return accounts
@@ -77,18 +91,22 @@ struct AcceptanceWriter {
     ) throws -> [CreatedEntry] {
         let lasting = acceptance.refused.filter { !$0.isTemporary }
         let needsMessage = !accounts.isEmpty || !acceptance.remote.isEmpty || wantsCopy
-        guard needsMessage || !lasting.isEmpty || !acceptance.repeated.isEmpty else { return [] }
+        let hasOutcomes = !lasting.isEmpty || !acceptance.repeated.isEmpty || !acceptance.settled.isEmpty
+        guard needsMessage || hasOutcomes else { return [] }
         let message = needsMessage ? try messageKey() : nil
         let intent = try intentKey(wantsCopy: wantsCopy)
         let receipt = try storeReceipt(intent: intent, message: message, lasting: lasting, isNew: isNew)
         for refusal in lasting {
             try setState(.refused, of: refusal.recipient.description, reason: refusal.reason, intent: intent)
         }
+        for outcome in acceptance.settled {
+            try setState(outcome.state, of: outcome.recipient.description, reason: outcome.reason, intent: intent)
+        }
         guard let message else { return [] }
         var created: [CreatedEntry] = []
         if wantsCopy, case .submission(let address) = acceptance.origin {
-            let target = EntryTarget(account: submitter, address: address, folder: .sent, flags: .seen, postmark: nil)
-            created.append(try insertEntry(target, message: message, receipt: receipt, size: acceptance.message.octets.count))
+            let target = EntryWriter.Target(account: submitter, address: address, folder: .sent, flags: .seen)
+            created.append(try entryWriter(message, receipt, nil, size: acceptance.message.octets.count).insert(target))
         }
         for delivery in acceptance.local {
             created += try deliver(delivery, accounts: accounts, intent: intent, message: message, receipt: receipt)
@@ -142,7 +160,7 @@ struct AcceptanceWriter {
         // A temporary refusal is not covered: the next attempt is judged anew.
         let covered =
             acceptance.local.flatMap(\.recipients) + acceptance.remote.flatMap(\.recipients) + lasting.map(\.recipient)
-            + acceptance.repeated
+            + acceptance.repeated + acceptance.settled.map(\.recipient)
         let names = covered.map(\.description).sorted().joined(separator: "\n")
         try sql.run(
             "INSERT INTO receipts (intent, message, covers, octets) VALUES (?, ?, ?, ?)", intent, message, names,
@@ -161,42 +179,19 @@ struct AcceptanceWriter {
         let present = delivery.recipients.filter { accounts[$0.description] != nil }
         guard !present.isEmpty else { return [] }
         let postmark = delivery.postmark.isEmpty ? nil : try storePostmark(delivery.postmark, message: message)
-        let size = acceptance.message.octets.count + delivery.postmark.count
+        let writer = entryWriter(message, receipt, postmark, size: acceptance.message.octets.count + delivery.postmark.count)
         return try present.compactMap { recipient in
             guard let account = accounts[recipient.description] else { return nil }
-            let target = EntryTarget(
-                account: account, address: recipient, folder: delivery.folder, flags: delivery.flags, postmark: postmark)
-            let entry = try insertEntry(target, message: message, receipt: receipt, size: size)
+            let entry = try writer.insert(
+                EntryWriter.Target(account: account, address: recipient, folder: delivery.folder, flags: delivery.flags))
             try setState(.delivered, of: recipient.description, intent: intent)
             return entry
         }
     }
 
-    private struct EntryTarget {
-        let account: Int64
-        let address: Address
-        let folder: FolderName
-        let flags: EntryFlags
-        let postmark: Int64?
-    }
-
-    private func insertEntry(_ target: EntryTarget, message: Int64, receipt: Int64?, size: Int) throws -> CreatedEntry {
-        let uid = try sql.first(
-            "UPDATE accounts SET last_uid = last_uid + 1, used = used + ? WHERE key = ? RETURNING last_uid", size, target.account
-        ) { try $0.int(0) }
-        let folder = try sql.first(
-            "SELECT key, name FROM folders WHERE account = ? AND name IN (?, 'Inbox') ORDER BY name = 'Inbox' LIMIT 1",
-            target.account, target.folder.rawValue
-        ) { (key: try $0.int(0), name: FolderName(rawValue: try $0.text(1))) }
-        guard let uid, let folder else { throw StoreError(.internal, "an account without an inbox") }
-        try sql.run(
-            """
-            INSERT INTO entries (account, uid, folder, message, postmark, receipt, flags, received, charge)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """,
-            target.account, uid, folder.key, message, target.postmark, receipt, target.flags.rawValue, now.micros, size)
-        connection.events.mailboxes.insert(target.address.description)
-        return CreatedEntry(account: target.address, folder: folder.name, uid: uid)
+    private func entryWriter(_ message: Int64, _ receipt: Int64?, _ postmark: Int64?, size: Int) -> EntryWriter {
+        EntryWriter(
+            connection: connection, message: message, postmark: postmark, receipt: receipt, charge: Int64(size), received: now)
     }
 
     private func enqueue(_ delivery: RemoteDelivery, intent: Int64, message: Int64) throws {

@@ -44,10 +44,25 @@ struct QueueTransaction {
         return try lease(jobs, until: until)
     }
 
-    func leaseExpired(limit: Int, until: Date) throws -> [LeasedJob] {
+    func leaseDue(of destination: String, limit: Int, until: Date) throws -> [LeasedJob] {
         let jobs = try sql.jobs(
-            "WHERE j.expires <= ?1 AND NOT (j.leased AND j.due > ?1) ORDER BY j.expires, j.key LIMIT ?2", now.micros, limit,
-            now: now)
+            "WHERE j.destination = ? AND j.due <= ? ORDER BY j.due, j.key LIMIT ?", destination, now.micros, limit, now: now)
+        return try lease(jobs, until: until)
+    }
+
+    /// Jobs past their expiry (?1) of destinations not excluded (?2, a `lineSet`) that nobody has leased.
+    static let isExpired = """
+        j.expires <= ?1 AND NOT (j.leased AND j.due > ?1) AND instr(?2, char(10) || j.destination || char(10)) = 0
+        """
+
+    /// Names that `isExpired` looks up: no name has a line feed.
+    static func lineSet(_ names: some Collection<String>) -> String {
+        "\n" + names.map { $0 + "\n" }.joined()
+    }
+
+    func leaseExpired(limit: Int, until: Date, excluding: String) throws -> [LeasedJob] {
+        let jobs = try sql.jobs(
+            "WHERE \(Self.isExpired) ORDER BY j.expires, j.key LIMIT ?3", now.micros, excluding, limit, now: now)
         return try lease(jobs, until: until)
     }
 
@@ -96,34 +111,46 @@ struct QueueTransaction {
     }
 
     func complete(_ job: JobState, _ report: DeliveryReport, bounce: Acceptance?) throws -> [CreatedEntry] {
-        let named = Set(report.outcomes.map(\.recipient.description))
-        let unnamed = try job.recipients.filter { !named.contains($0) }.map { name in
-            RecipientOutcome(recipient: try Address(stored: name), state: .unknown, reason: "no result was reported")
-        }
-        _ = try sql.record(relevant(report, to: job), intent: job.intent, now: now)
-        _ = try sql.record(DeliveryReport(outcomes: unnamed), intent: job.intent, now: now)
-        try remove(job)
+        let remaining = try record(report, of: job)
+        try end(job, withUnknown: remaining)
         return try deliver(bounce)
     }
 
     func postpone(
         _ job: JobState, until: Date, reason: String, settled: DeliveryReport?, bounce: Acceptance?
     ) throws -> [CreatedEntry] {
-        var remaining = job.recipients
-        if let settled {
-            _ = try sql.record(relevant(settled, to: job), intent: job.intent, now: now)
-            let done = Set(settled.outcomes.map(\.recipient.description))
-            remaining.removeAll { done.contains($0) }
-        }
+        let remaining = try settled.map { try record($0, of: job) } ?? job.recipients
         if remaining.isEmpty {
-            try remove(job)
+            try end(job)
         } else {
-            try sql.run(
-                "UPDATE jobs SET due = ?, attempts = attempts + 1, leased = 0, reason = ?, recipients = ? WHERE key = ?",
-                min(until, job.expires).micros, reason, remaining.joined(separator: "\n"), job.key)
-            connection.events.queue = true
+            try putBack(job, for: remaining, until: until, reason: reason)
         }
         return try deliver(bounce)
+    }
+
+    /// Records outcomes; returns the job's recipients that they do not name.
+    func record(_ report: DeliveryReport, of job: JobState) throws -> [String] {
+        _ = try sql.record(relevant(report, to: job), intent: job.intent, now: now)
+        let named = Set(report.outcomes.map(\.recipient.description))
+        return job.recipients.filter { !named.contains($0) }
+    }
+
+    /// Removes a job. Recipients that it had still become `unknown`: "delivered" would be a guess.
+    func end(_ job: JobState, withUnknown remaining: [String] = []) throws {
+        let outcomes = try remaining.map { name in
+            RecipientOutcome(recipient: try Address(stored: name), state: .unknown, reason: "no result was reported")
+        }
+        _ = try sql.record(DeliveryReport(outcomes: outcomes), intent: job.intent, now: now)
+        try sql.run("DELETE FROM jobs WHERE key = ?", job.key)
+        try sql.collectMessages([job.message])
+    }
+
+    /// Makes a job wait for its next attempt.
+    func putBack(_ job: JobState, for remaining: [String], until: Date, reason: String) throws {
+        try sql.run(
+            "UPDATE jobs SET due = ?, attempts = attempts + 1, leased = 0, reason = ?, recipients = ? WHERE key = ?",
+            min(until, job.expires).micros, reason, remaining.joined(separator: "\n"), job.key)
+        connection.events.queue = true
     }
 
     /// A report speaks only of recipients of its own job.
@@ -133,15 +160,10 @@ struct QueueTransaction {
             outcomes: report.outcomes.filter { names.contains($0.recipient.description) }, peerReceipt: report.peerReceipt)
     }
 
-    private func remove(_ job: JobState) throws {
-        try sql.run("DELETE FROM jobs WHERE key = ?", job.key)
-        try sql.collectMessages([job.message])
-    }
-
     private func deliver(_ bounce: Acceptance?) throws -> [CreatedEntry] {
         guard let bounce else { return [] }
-        guard bounce.origin == .server, bounce.remote.isEmpty else {
-            throw StoreError(.invalid, "a bounce is the server's own and stays here")
+        guard bounce.origin == .server, bounce.effects.isEmpty else {
+            throw StoreError(.invalid, "a bounce is the server's own and has no effects")
         }
         let writer = AcceptanceWriter(connection: connection, acceptance: bounce, configuration: configuration, now: now)
         guard case .accepted(let entries) = try writer.run() else { return [] }

@@ -21,6 +21,9 @@ public struct SQLiteConfiguration: Sendable {
     public var maximumRecipients = 10_000
     /// Receipts of one intent at most (it gets another one only when recipients are added).
     public var maximumReceiptsPerIntent = 100
+    /// Octets that the keys and values of one plug-in may take together. Beyond it writes that grow them are
+    /// `quotaExceeded`.
+    public var pluginValueBytes: Int64 = 64 << 20
     /// The largest the database file may grow, in bytes; nil is without limit. Beyond it writes are `storageFull`.
     public var maximumBytes: Int64?
     /// For tests: consulted before every storage operation of the writer.

@@ -118,6 +118,7 @@ extension SQLiteStore {
 enum Counter {
     static let credential = " credential"
     static let anchors = " anchors"
+    static let pluginValues = " plugin values"
 }
 
 extension SQLConnection {

@@ -22,10 +22,7 @@ extension SQLiteStore {
     }
 
     public func createFolder(_ name: FolderName, of account: Address) async throws(StoreError) {
-        let scalars = name.rawValue.unicodeScalars
-        guard (1...100).contains(scalars.count), !scalars.contains(where: { $0.properties.generalCategory == .control }) else {
-            throw StoreError(.invalid, "a folder's name has 1 to 100 characters and no control characters")
-        }
+        try name.checkSpelling()
         try await write { connection in
             let count = try connection.sql.run(
                 "INSERT INTO folders (account, name) VALUES (?, ?) ON CONFLICT DO NOTHING", connection.sql.accountKey(account),
@@ -127,6 +124,16 @@ extension SQLiteStore {
 
     public func changes(of account: Address) -> AsyncStream<MailboxChange> {
         hub.mailboxChanges(of: account)
+    }
+}
+
+extension FolderName {
+    /// Throws `invalid` if no folder may have this name.
+    func checkSpelling() throws(StoreError) {
+        let scalars = rawValue.unicodeScalars
+        guard (1...100).contains(scalars.count), !scalars.contains(where: { $0.properties.generalCategory == .control }) else {
+            throw StoreError(.invalid, "a folder's name has 1 to 100 characters and no control characters")
+        }
     }
 }
 

@@ -18,6 +18,13 @@ extension SQLiteStore {
                 AND used <> (SELECT coalesce(sum(charge), 0) FROM entries WHERE account = a.key)
                 """
             ) { "the usage of \(try $0.text(0)) is miscounted" }
+            problems += try sql.all(
+                """
+                SELECT plugin FROM (SELECT plugin, count, bytes FROM plugin_usage UNION ALL
+                SELECT plugin, -count(*), -sum(length(key) + length(value)) FROM plugin_values GROUP BY plugin)
+                GROUP BY plugin HAVING sum(count) <> 0 OR sum(bytes) <> 0
+                """
+            ) { "the values of the plug-in \(try $0.text(0)) are miscounted" }
             return StoreHealth(problems: problems, facts: try Self.facts(sql))
         }
     }

@@ -25,12 +25,35 @@ extension SQLiteStore {
         }
     }
 
-    public func leaseExpired(now: Date, limit: Int, leaseFor seconds: TimeInterval) async throws(StoreError) -> [LeasedJob] {
+    public func leaseDue(
+        of destination: MailDomain, now: Date, limit: Int, leaseFor seconds: TimeInterval
+    ) async throws(StoreError) -> [LeasedJob] {
+        guard let due = try await nextDue(of: destination), due <= now, limit > 0 else { return [] }
+        return try await transact(now: now) { transaction in
+            try transaction.leaseDue(of: destination.description, limit: limit, until: now.addingTimeInterval(seconds))
+        }
+    }
+
+    public func leaseExpired(
+        now: Date, limit: Int, leaseFor seconds: TimeInterval, excluding: Set<MailDomain>
+    ) async throws(StoreError) -> [LeasedJob] {
+        let excluded = QueueTransaction.lineSet(excluding.map(\.description))
         let hasExpired = try await read { sql in
-            try sql.number("SELECT count(*) FROM (SELECT 1 FROM jobs WHERE expires <= ? LIMIT 1)", now.micros) > 0
+            try sql.number(
+                "SELECT count(*) FROM (SELECT 1 FROM jobs j WHERE \(QueueTransaction.isExpired) LIMIT 1)", now.micros, excluded) > 0
         }
         guard hasExpired, limit > 0 else { return [] }
-        return try await transact(now: now) { try $0.leaseExpired(limit: limit, until: now.addingTimeInterval(seconds)) }
+        return try await transact(now: now) { transaction in
+            try transaction.leaseExpired(limit: limit, until: now.addingTimeInterval(seconds), excluding: excluded)
+        }
+    }
+
+    public func settleLocal(
+        _ lease: QueueLease, _ settlement: LocalSettlement, now: Date
+    ) async throws(StoreError) -> SettleOutcome {
+        try await transact(now: now) { transaction in
+            try transaction.settle(transaction.held(lease), settlement)
+        }
     }
 
     public func extendLease(_ lease: QueueLease, until: Date) async throws(StoreError) {
@@ -142,6 +165,15 @@ extension SQLiteStore {
         return try await read { sql in
             try sql.all(QueueTransaction.destinationsByDue) { (name: try $0.text(0), due: try $0.time(1)) }
                 .first { !excluded.contains($0.name) }?.due
+        }
+    }
+
+    public func nextDue(of destination: MailDomain) async throws(StoreError) -> Date? {
+        try await read { sql in
+            let due = try sql.first("SELECT min(due) FROM jobs WHERE destination = ?", destination.description) {
+                try $0.optionalTime(0)
+            }
+            return due ?? nil
         }
     }
 

@@ -17,11 +17,17 @@ package struct Migration: Sendable {
 /// - An intent is (origin, message_id); origin is `user:<address>`, `peer:<domain>` or `server`. Its rows outlive the
 ///   mail.
 /// - A receipt lives as long as its intent or the message it is evidence for.
+/// - A package's octets have a row of their own, so that a change of its state does not write them again; it is present
+///   while that row is.
+/// - `plugin_usage` counts what `plugin_values` has of each plug-in, so that a quota costs no scan.
 enum Schema {
     /// "WSML": tells our files from other SQLite databases (https://www.sqlite.org/fileformat.html §1.3.17).
     static let applicationID: Int64 = 0x5753_4D4C
 
-    static let migrations = [Migration(version: 1, sql: accounts + mail + queue + peers)]
+    static let migrations = [
+        Migration(version: 1, sql: accounts + mail + queue + peers),
+        Migration(version: 2, sql: plugins),
+    ]
 
     private static let accounts = """
         CREATE TABLE accounts (
@@ -200,6 +206,33 @@ enum Schema {
             key TEXT NOT NULL,
             value BLOB NOT NULL,
             PRIMARY KEY (namespace, key)
+        ) STRICT, WITHOUT ROWID;
+        """
+
+    private static let plugins = """
+        CREATE TABLE plugin_packages (
+            key INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            version TEXT NOT NULL,
+            digest BLOB NOT NULL,
+            installed INTEGER NOT NULL,
+            state BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE plugin_octets (
+            package INTEGER PRIMARY KEY REFERENCES plugin_packages(key),
+            octets BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE plugin_values (
+            plugin TEXT NOT NULL,
+            key BLOB NOT NULL,
+            value BLOB NOT NULL,
+            version INTEGER NOT NULL,
+            PRIMARY KEY (plugin, key)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE plugin_usage (
+            plugin TEXT PRIMARY KEY NOT NULL,
+            count INTEGER NOT NULL,
+            bytes INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
         """
 }

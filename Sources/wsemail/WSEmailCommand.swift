@@ -27,7 +27,7 @@ struct WSEmailCommand: AsyncParsableCommand {
         subcommands: [
             AccountCommand.self, SendCommand.self, ReplyCommand.self, ListCommand.self, ReadCommand.self,
             DeleteCommand.self, MarkCommand.self, StatusCommand.self, ExportCommand.self, VerifyCommand.self,
-            PasswordCommand.self,
+            ExtensionCommand.self, PasswordCommand.self,
         ])
 
     /// As ArgumentParser does it, except that help that cannot be written is an error, too.

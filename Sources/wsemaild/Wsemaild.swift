@@ -17,6 +17,6 @@ struct Wsemaild: AsyncParsableCommand {
         version: "wsemaild 2.0",
         subcommands: [
             InitCommand.self, ServeCommand.self, StatusCommand.self, CheckCommand.self, UserCommand.self, KeyCommand.self,
-            TrustCommand.self, QueueCommand.self, MetadataCommand.self, ConfigCommand.self,
+            TrustCommand.self, QueueCommand.self, PluginCommand.self, MetadataCommand.self, ConfigCommand.self,
         ])
 }

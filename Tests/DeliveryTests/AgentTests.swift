@@ -222,12 +222,18 @@ import Testing
         #expect(store.settled[0].report.outcomes[0].state == .bounced)
     }
 
-    @Test func mailForOurselvesIsALoop() async throws {
-        store.enqueue(to: [try bob("home.test")], created: clock.now)
-        let peer = FakePeer()
+    @Test func mailForOurselvesIsLeftAloneEvenWhenItHasExpired() async throws {
         let home = try MailDomain("home.test")
-        try await running(agent(peer) { $0.localDomains = [home] }) { [store] in await store.until { $0.settled.count == 1 } }
-        #expect(peer.calls.isEmpty && composer.bounces.map(\.cause) == [.refused])
+        let own = [
+            store.enqueue(to: [try bob("home.test")], created: clock.now),
+            store.enqueue(to: [try bob("home.test")], created: clock.now, expires: clock.now),
+        ]
+        store.enqueue(to: [try bob()], created: clock.now)
+        store.enqueue(to: [try bob()], created: clock.now, expires: clock.now)
+        let peer = FakePeer()
+        try await running(agent(peer) { $0.localDomains = [home] }) { [store] in await store.until { $0.settled.count == 2 } }
+        #expect(store.waiting.map(\.id) == own && store.waiting.allSatisfy { !$0.isLeased && $0.attempts == 0 })
+        #expect(peer.calls.count == 1 && store.settled.allSatisfy { $0.job.destination != home })
     }
 
     @Test(arguments: [

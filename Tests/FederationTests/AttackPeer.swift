@@ -143,7 +143,7 @@ extension TestDomain {
         let client = AdminClient(path: configuration.adminSocketPath)
         return try await withCheckedThrowingContinuation { continuation in
             // It blocks, and the threads of Swift tasks are few.
-            DispatchQueue.global().async { continuation.resume(with: Result { try client.perform(request) }) }
+            Thread.detachNewThread { continuation.resume(with: Result { try client.perform(request) }) }
         }
     }
 }

@@ -35,7 +35,8 @@ final class TestDomain: Sendable {
     ///   - change: settings that differ from the test defaults.
     static func start(
         _ name: String, port: Int, dns: TestDNS, users: [String],
-        change: (inout ServerConfiguration) -> Void = { _ in }, clock: @escaping @Sendable () -> Date = { Date() }
+        change: (inout ServerConfiguration) -> Void = { _ in }, logger: Logger = quiet,
+        clock: @escaping @Sendable () -> Date = { Date() }
     ) async throws -> TestDomain {
         let folder = FileManager.default.temporaryDirectory.path + "/wsemail-\(RandomID.hex(8))"
         try PrivateFile.createFolder(folder)
@@ -60,14 +61,15 @@ final class TestDomain: Sendable {
                 try Address(local: user, domain: domain), passwordHash: hash, quotaBytes: nil, now: clock())
         }
         await store.close()
-        return try await resume(configuration, folder: folder, clock: clock)
+        return try await resume(configuration, folder: folder, logger: logger, clock: clock)
     }
 
     /// Starts a server on a folder that exists: after `stop`.
     static func resume(
-        _ configuration: ServerConfiguration, folder: String, clock: @escaping @Sendable () -> Date = { Date() }
+        _ configuration: ServerConfiguration, folder: String, logger: Logger = quiet,
+        clock: @escaping @Sendable () -> Date = { Date() }
     ) async throws -> TestDomain {
-        let server = try await MailServer.build(configuration, logger: quiet, clock: clock)
+        let server = try await MailServer.build(configuration, logger: logger, clock: clock)
         return try await TestDomain(configuration, server: server, folder: folder)
     }
 
@@ -117,7 +119,8 @@ struct TwoDomains {
     let scopio: TestDomain
 
     static func start(
-        change: (inout ServerConfiguration) -> Void = { _ in }, clock: @escaping @Sendable () -> Date = { Date() }
+        change: (inout ServerConfiguration) -> Void = { _ in }, logger: Logger = quiet,
+        clock: @escaping @Sendable () -> Date = { Date() }
     ) async throws -> TwoDomains {
         let (one, two) = (try freePort(), try freePort())
         let dns = try TestDNS([
@@ -126,9 +129,11 @@ struct TwoDomains {
             .host("mail.capicom.test", ["127.0.0.1"]), .host("mail.scopio.test", ["127.0.0.1"]),
         ])
         let capicom = try await TestDomain.start(
-            "capicom.test", port: one, dns: dns, users: ["alice", "carol"], change: change, clock: clock)
+            "capicom.test", port: one, dns: dns, users: ["alice", "carol"], change: change, logger: logger,
+            clock: clock)
         let scopio = try await TestDomain.start(
-            "scopio.test", port: two, dns: dns, users: ["bob", "dave"], change: change, clock: clock)
+            "scopio.test", port: two, dns: dns, users: ["bob", "dave"], change: change, logger: logger,
+            clock: clock)
         try await capicom.trust(scopio)
         try await scopio.trust(capicom)
         return TwoDomains(dns: dns, capicom: capicom, scopio: scopio)

@@ -75,13 +75,14 @@ def wsdl(job):
         "Attachment": [{"name": "a.txt", "type": "text/plain", "size": 3, "sha256": digest}],
     }
     arguments = {
-        "Send": {"Message": message, "Bcc": ["carol@capicom.test"]},
+        "Send": {"Message": message, "Bcc": ["carol@capicom.test"], "Blob": [b"abc"]},
         "List": {"Folder": "Inbox", "Limit": 50},
         "Retrieve": {"Id": identifier},
         "Challenge": {},
         "Delete": {"Id": [identifier]},
         "Mark": {"Id": [identifier], "Add": "seen"},
         "Status": {"Id": identifier},
+        "Extension": {"identifier": "urn:example:vacation:1", "_value_1": etree.fromstring("<status/>")},
         "PeerStatus": {"MessageId": identifier, "MessageDigest": digest},
     }
     built = {name: text(client.create_message(client.service, name, **args)) for name, args in arguments.items()}

@@ -50,13 +50,15 @@ struct TestDomain: Sendable {
     }
 
     func postmark(
-        _ message: SealedMessage, to recipients: [Address], at time: Date = now, signer: DomainSigner? = nil
+        _ message: SealedMessage, to recipients: [Address], at time: Date = now, signer: DomainSigner? = nil,
+        _ change: (inout Postmark) -> Void = { _ in }
     ) throws -> [UInt8] {
         let signer = signer ?? self.signer
-        return try Postmark(
+        var postmark = Postmark(
             message: message, signer: signer, destination: recipients[0].domain, recipients: recipients,
-            sender: message.message.from.address, method: .x509, time: time
-        ).sealed(by: signer)
+            sender: message.message.from.address, method: .x509, time: time)
+        change(&postmark)
+        return try postmark.sealed(by: signer)
     }
 
     /// A receipt for a Postmark, or (nil) for the author's submission.

@@ -57,7 +57,9 @@ import XMLSecurity
     @Test(arguments: [
         ("bob@scopio", "eve@scopio"), ("<Hops>0", "<Hops>1"), ("<Destination>scopio", "<Destination>sc0pio"),
         ("method=\"password\"", "method=\"x509\""), ("<Time>2027", "<Time>2026"),
-        ("<Hops>", "<Removed>x</Removed><Hops>"), ("<Recipient>", "<Recipient>eve@scopio.test</Recipient><Recipient>"),
+        ("method=\"password\"", "method=\"plugin\""),
+        ("<Hops>", "<Removed by=\"org.example.x/y\" sha256=\"\(PostmarkTests.digest)\">x</Removed><Hops>"),
+        ("<Recipient>", "<Recipient>eve@scopio.test</Recipient><Recipient>"),
     ])
     func anyChangeBreaksIt(old: String, new: String) async throws {
         let message = try fixture.message()
@@ -65,6 +67,48 @@ import XMLSecurity
         #expect(text.contains(old))
         let changed = try SealedPostmark(octets: Array(text.replacingOccurrences(of: old, with: new).utf8))
         #expect(await isBelieved(changed, for: message) == false)
+    }
+
+    fileprivate static let digest = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+    @Test func whatAPlugInDidSurvivesTheWire() async throws {
+        let message = try fixture.message()
+        let removed = [
+            Postmark.Removed(name: "a <b> \"c\".exe", digest: [UInt8](repeating: 1, count: 32), plugin: "org.example.policy/attachments"),
+            Postmark.Removed(name: "", digest: [UInt8](repeating: 2, count: 32), plugin: "org.example.policy/attachments"),
+        ]
+        let postmark = try fixture.postmark(message) { postmark in
+            postmark.method = .plugin
+            postmark.hops = 2
+            postmark.removed = removed
+        }
+        let read = try SealedPostmark(octets: postmark.octets).postmark
+        #expect(read.method == .plugin && read.hops == 2 && read.removed == removed)
+        #expect(await isBelieved(postmark, for: message))
+    }
+
+    @Test(arguments: [
+        "<Removed>x</Removed>", "<Removed sha256=\"\(PostmarkTests.digest)\">x</Removed>", "<Removed by=\"a.b/c\">x</Removed>",
+        "<Removed by=\"\" sha256=\"\(PostmarkTests.digest)\">x</Removed>", "<Removed by=\"a.b/c\" sha256=\"AAAA\">x</Removed>",
+        "<Removed by=\"a.b/c\" sha256=\"x\">x</Removed>", "<Removed by=\"a.b/c\" sha256=\"\(PostmarkTests.digest)\" why=\"x\">x</Removed>",
+        "<Removed by=\"a.b/c\" sha256=\"\(PostmarkTests.digest)\"><b/></Removed>",
+        "<Removed by=\"\(String(repeating: "x", count: 201))\" sha256=\"\(PostmarkTests.digest)\">x</Removed>",
+        String(repeating: "<Removed by=\"a.b/c\" sha256=\"\(PostmarkTests.digest)\">x</Removed>", count: 65),
+    ])
+    func aRemovedFileIsNamedInFullOrRefused(_ removed: String) throws {
+        let text = String(decoding: try fixture.postmark(fixture.message()).octets, as: UTF8.self)
+        let altered = text.replacingOccurrences(of: "<Certificate>", with: removed + "<Certificate>")
+        #expect(throws: MailModelError.self) { try SealedPostmark(octets: Array(altered.utf8)) }
+        let good = String(repeating: "<Removed by=\"a.b/c\" sha256=\"\(PostmarkTests.digest)\">x</Removed>", count: 64)
+        let many = text.replacingOccurrences(of: "<Certificate>", with: good + "<Certificate>")
+        #expect(try SealedPostmark(octets: Array(many.utf8)).postmark.removed.count == 64)
+    }
+
+    @Test(arguments: ["", "session", "Plugin", "plugin "])
+    func anUnknownMethodIsRefused(_ method: String) throws {
+        let text = String(decoding: try fixture.postmark(fixture.message()).octets, as: UTF8.self)
+        let altered = text.replacingOccurrences(of: "method=\"password\"", with: "method=\"\(method)\"")
+        #expect(throws: MailModelError.self) { try SealedPostmark(octets: Array(altered.utf8)) }
     }
 
     @Test func withoutSignatureItIsNothing() async throws {

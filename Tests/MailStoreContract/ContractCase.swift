@@ -35,7 +35,7 @@ public struct ContractCase: Sendable, CustomTestStringConvertible {
 
     public static let all: [ContractCase] =
         accountCases + certificateCases + sessionCases + intakeCases + mailboxCases + queueCases + statusCases + peerCases
-        + maintenanceCases
+        + maintenanceCases + packageCases + valueCases + effectCases + settlementCases
 }
 
 /// A database of a store under test; empty at first.

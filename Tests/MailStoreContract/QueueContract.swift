@@ -158,15 +158,36 @@ extension ContractCase {
             #expect(status?.recipients.map(\.state) == [.delivered, .expired])
             #expect(try await store.ids(Sample.alice) == [Sample.id(9)])
         },
+        ContractCase("jobs of one destination are leased by due time, and nobody else's") { context in
+            let store = context.store
+            try await fill(store, 3)
+            #expect(try await store.nextDue(of: scopio) == Sample.now)
+            #expect(try await store.nextDue(of: Sample.bob.domain) == nil)
+            #expect(try await store.leaseDue(of: scopio, now: Sample.now - 1, limit: 9, leaseFor: 60).isEmpty)
+            #expect(try await store.leaseDue(of: Sample.bob.domain, now: Sample.now, limit: 9, leaseFor: 60).isEmpty)
+            #expect(try await store.leaseDue(of: scopio, now: Sample.now, limit: 0, leaseFor: 60).isEmpty)
+            let first = try await store.leaseDue(of: scopio, now: Sample.now, limit: 1, leaseFor: 60)
+            #expect(first.map(\.job.destination) == [scopio] && first.map(\.octets) == [Sample.message(1).octets])
+            try await store.postpone(
+                first[0].lease, until: Sample.now + 10, reason: "later", settled: nil, bounce: nil, now: Sample.now)
+            let rest = try await store.leaseDue(of: scopio, now: Sample.now + 10, limit: 9, leaseFor: 60)
+            #expect(rest.map(\.job.messageID) == [2, 3, 1].map(Sample.id))
+            #expect(try await store.nextDue(of: scopio) == Sample.now + 70)
+            #expect(try await store.nextDue(of: third) == Sample.now)
+            #expect(try await store.leaseDue(of: scopio, now: Sample.now + 10, limit: 9, leaseFor: 60).isEmpty)
+        },
         ContractCase("expired jobs are found whatever their destination and due time") { context in
             let store = context.store
             try await fill(store, 1)
-            #expect(try await store.leaseExpired(now: Sample.now, limit: 10, leaseFor: 60).isEmpty)
+            #expect(try await store.leaseExpired(now: Sample.now, limit: 10, leaseFor: 60, excluding: []).isEmpty)
             _ = try await store.postponeDestination(scopio, until: Sample.now + 90_000, reason: "down", now: Sample.now)
             let end = Sample.now + 86_400
-            #expect(try await store.leaseExpired(now: end, limit: 10, leaseFor: 60).count == 2)
-            #expect(try await store.leaseExpired(now: end, limit: 10, leaseFor: 60).isEmpty)
-            #expect(try await store.leaseExpired(now: end + 61, limit: 1, leaseFor: 60).count == 1)
+            #expect(try await store.leaseExpired(now: end, limit: 10, leaseFor: 60, excluding: [scopio, third]).isEmpty)
+            #expect(try await store.leaseExpired(now: end, limit: 10, leaseFor: 60, excluding: []).count == 2)
+            #expect(try await store.leaseExpired(now: end, limit: 10, leaseFor: 60, excluding: []).isEmpty)
+            let again = try await store.leaseExpired(now: end + 61, limit: 9, leaseFor: 60, excluding: [scopio])
+            #expect(again.map(\.job.destination) == [third])
+            #expect(try await store.leaseExpired(now: end + 61, limit: 1, leaseFor: 60, excluding: []).count == 1)
         },
         ContractCase("an administrator sees, retries and drops jobs") { context in
             let store = context.store

@@ -75,6 +75,34 @@ public enum Sample {
             local: [LocalDelivery(recipients: [author], postmark: postmark)], receipt: [])
     }
 
+    /// Mail of another domain that waits for its final delivery here.
+    public static func waiting(
+        _ number: Int, for recipients: [Address], body: String = "hello", expires: Date = now + 86_400
+    ) -> Acceptance {
+        Acceptance(
+            origin: .peer(dave.domain), message: message(number, body: body),
+            remote: [RemoteDelivery(destination: bob.domain, recipients: recipients, postmark: postmark, expires: expires)],
+            receipt: receipt)
+    }
+
+    /// A message that a plug-in sends to local mailboxes and elsewhere.
+    public static func notice(_ number: Int, to local: [Address], remote: [Address] = []) -> Acceptance {
+        var notice = submission(number, body: "notice", local: local, remote: remote, receipt: [])
+        notice.origin = .server
+        return notice
+    }
+
+    /// A plug-in's name.
+    public static let plugin = "org.example.vacation/vacation"
+
+    public static func write(_ key: String, _ value: String?, of plugin: String = plugin) -> PluginValueWrite {
+        PluginValueWrite(plugin: plugin, key: Array(key.utf8), value: value.map { Array($0.utf8) })
+    }
+
+    public static func check(_ key: String, _ version: Int64?, of plugin: String = plugin) -> PluginValueCheck {
+        PluginValueCheck(plugin: plugin, key: Array(key.utf8), version: version)
+    }
+
     /// The request that belongs to an acceptance.
     public static func request(_ acceptance: Acceptance) -> IntentRequest {
         IntentRequest(
@@ -103,6 +131,31 @@ extension MailStore {
     /// The ids of messages in a folder, newest first.
     public func ids(_ account: Address, _ folder: FolderName = .inbox) async throws -> [String] {
         try await list(account, folder: folder, from: .newest, limit: 1000).entries.map(\.messageID)
+    }
+
+    /// A plug-in's value as text, with its version.
+    public func text(_ key: String, of plugin: String = Sample.plugin) async throws -> (text: String, version: Int64)? {
+        try await pluginValue(Array(key.utf8), of: plugin).map { (String(decoding: $0.value, as: UTF8.self), $0.version) }
+    }
+
+    /// Writes one value of a plug-in.
+    public func put(_ key: String, _ value: String?, of plugin: String = Sample.plugin) async throws {
+        let effects = PluginEffects(writes: [Sample.write(key, value, of: plugin)])
+        guard try await commit(effects, now: Sample.now) else { throw StoreError(.internal, "a write without checks was stale") }
+    }
+
+    /// Settles and expects that nothing had changed.
+    @discardableResult
+    public func mustSettle(_ job: LeasedJob, _ settlement: LocalSettlement, now: Date = Sample.now) async throws -> [CreatedEntry] {
+        guard case .settled(let entries) = try await settleLocal(job.lease, settlement, now: now) else {
+            throw StoreError(.internal, "a settlement was stale")
+        }
+        return entries
+    }
+
+    /// Leases the jobs that wait for their final delivery here.
+    public func leaseOwn(now: Date = Sample.now) async throws -> [LeasedJob] {
+        try await leaseDue(of: Sample.bob.domain, now: now, limit: 1000, leaseFor: 60)
     }
 
     /// Leases all that is due.

@@ -12,6 +12,7 @@ import Testing
     @Test func actionsFollowTheProtocol() {
         #expect(MailOperation.send.action == "urn:wsemail:2:Send")
         #expect(MailOperation.send.replyAction == "urn:wsemail:2:SendResponse")
+        #expect(MailOperation.extension.action == "urn:wsemail:2:Extension")
         #expect(MailOperation.issueToken.action == "http://docs.oasis-open.org/ws-sx/ws-trust/200512/RST/SCT")
         #expect(MailOperation.renewToken.replyAction == "http://docs.oasis-open.org/ws-sx/ws-trust/200512/RSTR/SCT/Renew")
         #expect(MailOperation.cancelToken.payloadName == Names.requestSecurityToken)

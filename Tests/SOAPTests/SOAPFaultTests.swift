@@ -70,4 +70,14 @@ import XMLCore
         #expect(SOAPFault(.staleTimestamp, "").isTransient)
         #expect(!SOAPFault(.failedAuthentication, "").isTransient)
     }
+
+    @Test(arguments: [
+        (FaultSubcode.unknownExtension, "UnknownExtension", SOAPFault.Code.sender, false),
+        (.extensionFailed, "ExtensionFailed", .sender, false), (.refusedByPolicy, "RefusedByPolicy", .sender, false),
+        (.pluginUnavailable, "PluginUnavailable", .receiver, true),
+    ])
+    func plugInsHaveTheirOwnRows(subcode: FaultSubcode, name: String, code: SOAPFault.Code, isTransient: Bool) {
+        let fault = SOAPFault(subcode, "")
+        #expect(subcode.rawValue == name && fault.code == code && fault.isTransient == isTransient)
+    }
 }

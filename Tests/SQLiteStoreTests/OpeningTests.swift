@@ -8,6 +8,9 @@ import Testing
 
 @Suite("Opening a database")
 struct OpeningTests {
+    /// The newest schema of this program.
+    private let latest = Schema.migrations.count
+
     private func openingError(_ database: TestDatabase) -> StoreError? {
         do {
             _ = try database.store()
@@ -61,11 +64,11 @@ struct OpeningTests {
     func tooNew() async throws {
         let database = try TestDatabase()
         await (try database.store()).close()
-        try database.inspect { try $0.execute(sql: "PRAGMA user_version = 7; CREATE TABLE novelty (x)") }
+        try database.inspect { try $0.execute(sql: "PRAGMA user_version = 700; CREATE TABLE novelty (x)") }
         let before = try Data(contentsOf: URL(fileURLWithPath: database.path))
         let error = try #require(openingError(database))
         #expect(error.code == .schemaTooNew && !error.isTransient)
-        #expect(error.reason == "database schema 7 is newer than this wsemaild (1): upgrade wsemaild")
+        #expect(error.reason == "database schema 700 is newer than this wsemaild (\(latest)): upgrade wsemaild")
         #expect(try Data(contentsOf: URL(fileURLWithPath: database.path)) == before)
     }
 
@@ -129,11 +132,11 @@ struct OpeningTests {
         let old = try database.store()
         try await old.createAccounts(Sample.bob)
         await old.close()
-        let next = Schema.migrations + [Migration(version: 2, sql: "ALTER TABLE accounts ADD COLUMN nickname TEXT")]
+        let next = Schema.migrations + [Migration(version: latest + 1, sql: "ALTER TABLE accounts ADD COLUMN nickname TEXT")]
         let new = try database.store(migrations: next)
         #expect(try await new.account(Sample.bob) != nil)
         await new.close()
-        #expect(try database.inspect { try Int.fetchOne($0, sql: "PRAGMA user_version") } == 2)
+        #expect(try database.inspect { try Int.fetchOne($0, sql: "PRAGMA user_version") } == latest + 1)
         #expect(openingError(database)?.code == .schemaTooNew)
     }
 
@@ -143,22 +146,24 @@ struct OpeningTests {
         await (try database.store()).close()
         let next =
             Schema.migrations + [
-                Migration(version: 2, sql: "CREATE TABLE extra (x); CREATE TABLE accounts (x)")
+                Migration(version: latest + 1, sql: "CREATE TABLE extra (x); CREATE TABLE accounts (x)")
             ]
         #expect(throws: StoreError.self) { try database.store(migrations: next) }
-        #expect(try database.inspect { try Int.fetchOne($0, sql: "PRAGMA user_version") } == 1)
+        #expect(try database.inspect { try Int.fetchOne($0, sql: "PRAGMA user_version") } == latest)
         #expect(try database.inspect { try !$0.tableExists("extra") })
         await (try database.store()).close()
     }
 
-    @Test("a database written by the first release opens and works")
-    func fixture() async throws {
+    @Test("a database written by each release opens and works", arguments: 1...Schema.migrations.count)
+    func fixture(_ version: Int) async throws {
         let database = try TestDatabase()
-        let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures/schema-1.sqlite")
+        let fixture = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("Fixtures/schema-\(version).sqlite")
         if ProcessInfo.processInfo.environment["WSEMAIL_WRITE_FIXTURES"] != nil {
-            try await writeFixture(to: fixture)
+            try await writeFixture(to: fixture, version: version)
         }
         try FileManager.default.copyItem(at: fixture, to: URL(fileURLWithPath: database.path))
+        #expect(try database.inspect { try Int.fetchOne($0, sql: "PRAGMA user_version") } == version)
         let store = try database.store()
         #expect(try await store.ids(Sample.bob) == [Sample.id(1)])
         #expect(try await store.leaseAll().map(\.job.recipients) == [[Sample.dave]])
@@ -166,16 +171,66 @@ struct OpeningTests {
         #expect(try await store.trustAnchors().generation == 0)
         #expect(try await store.check().problems == [])
         try await store.mustAccept(Sample.submission(2, local: [Sample.bob]))
+        if version >= 2 { try await verifyPlugins(store) }
+        try await usePlugins(store)
+        #expect(try await store.check().problems == [])
         await store.close()
     }
 
-    private func writeFixture(to file: URL) async throws {
+    /// What schema 2 brought, on whatever is there already.
+    private func usePlugins(_ store: SQLiteStore) async throws {
+        let record = PluginPackageRecord(
+            id: "org.example.new", version: "1.0", digest: [1], installed: Sample.now, isPresent: true, state: [2])
+        try await store.installPackage(record, octets: [3])
+        #expect(try await store.packages().contains(record))
+        #expect(try await store.packageOctets(record.id) == [3])
+        #expect(try await store.setPackageState(record.id, to: [4]))
+        let effects = PluginEffects(
+            checks: [Sample.check("new", nil)], writes: [Sample.write("new", "value")], messages: [Sample.notice(60, to: [Sample.bob])])
+        #expect(try await store.commit(effects, now: Sample.now))
+        #expect(try await store.text("new")?.text == "value")
+        #expect(try await store.pluginKeys(prefix: [], after: nil, limit: 9, of: Sample.plugin).contains(Array("new".utf8)))
+        #expect(try await store.pluginUsage(Sample.plugin).count >= 1)
+        var acceptance = Sample.waiting(61, for: [Sample.bob])
+        acceptance.settled = [RecipientOutcome(recipient: Sample.carol, state: .accepted, reason: "passed on")]
+        try await store.mustAccept(acceptance)
+        #expect(try await store.nextDue(of: Sample.bob.domain) == Sample.now)
+        let job = try #require(try await store.leaseOwn().first)
+        #expect(try await store.mailboxVerdicts([Sample.bob], size: 1) == [Sample.bob: .deliverable])
+        let settlement = LocalSettlement(
+            deliveries: [MailboxDelivery(account: Sample.bob)], outcomes: [RecipientOutcome(recipient: Sample.bob, state: .delivered)])
+        #expect(try await store.mustSettle(job, settlement).count == 1)
+        #expect(try await store.ids(Sample.bob).prefix(2) == [Sample.id(61), Sample.id(60)])
+        #expect(try await store.removePackage(record.id, deletingValues: true))
+    }
+
+    private func verifyPlugins(_ store: SQLiteStore) async throws {
+        let packages = try await store.packages()
+        #expect(packages.map(\.id) == ["org.example.gone", "org.example.vacation"])
+        #expect(packages.map(\.isPresent) == [false, true] && packages.map(\.state) == [[2], [5]])
+        #expect(try await store.packageOctets("org.example.vacation") == Array("<Package/>".utf8))
+        let value = try #require(try await store.text("first"))
+        #expect(value.text == "value" && value.version == 1)
+        #expect(try await store.pluginUsage(Sample.plugin) == (count: 1, bytes: 10))
+    }
+
+    /// Writes what a program with that schema would; a released fixture is never written again.
+    private func writeFixture(to file: URL, version: Int) async throws {
+        guard !FileManager.default.fileExists(atPath: file.path) else { return }
         let database = try TestDatabase()
-        let store = try database.store()
+        let store = try database.store(migrations: Array(Schema.migrations.prefix(version)))
         try await store.createAccounts(Sample.alice, Sample.bob)
         try await store.mustAccept(Sample.submission(1, local: [Sample.bob], remote: [Sample.dave], sentCopy: true))
+        if version >= 2 {
+            for (id, state) in [("org.example.gone", UInt8(2)), ("org.example.vacation", 5)] {
+                let record = PluginPackageRecord(
+                    id: id, version: "1.2.3", digest: Sample.digest([state]), installed: Sample.now, isPresent: true, state: [state])
+                try await store.installPackage(record, octets: Array("<Package/>".utf8))
+            }
+            _ = try await store.removePackage("org.example.gone", deletingValues: true)
+            try await store.put("first", "value")
+        }
         await store.close()
-        try? FileManager.default.removeItem(at: file)
         try FileManager.default.copyItem(at: URL(fileURLWithPath: database.path), to: file)
     }
 }

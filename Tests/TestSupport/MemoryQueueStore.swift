@@ -18,7 +18,16 @@ public final class MemoryQueueStore: QueueStore {
         public let bounce: Acceptance?
     }
 
+    /// How a job of the server's own domain was settled.
+    public struct LocallySettled: Sendable {
+        public let job: QueueJob
+        public let settlement: LocalSettlement
+    }
+
     private struct State {
+        var localSettlements: [LocallySettled] = []
+        var changes = 0
+        var lastUID: [Address: Int64] = [:]
         var entries: [Int64: Entry] = [:]
         var settled: [Settled] = []
         var bounces: [Acceptance] = []
@@ -61,6 +70,8 @@ public final class MemoryQueueStore: QueueStore {
     }
 
     public var settled: [Settled] { state.withLockedValue { $0.settled } }
+    /// What `settleLocal` made of the jobs, in order.
+    public var localSettlements: [LocallySettled] { state.withLockedValue { $0.localSettlements } }
     public var bounces: [Acceptance] { state.withLockedValue { $0.bounces } }
     public var waiting: [QueueJob] {
         state.withLockedValue { state in state.entries.values.map { Self.seen($0) }.sorted { $0.id < $1.id } }
@@ -70,6 +81,9 @@ public final class MemoryQueueStore: QueueStore {
 
     /// The next operations fail, one by one, with these.
     public func fail(_ errors: [StoreError]) { state.withLockedValue { $0.failures += errors } }
+
+    /// So many calls of `settleLocal` find that what they rest on has changed.
+    public func change(_ count: Int) { state.withLockedValue { $0.changes += count } }
 
     /// Returns when `condition` holds; looked at after every change.
     public func until(_ condition: @Sendable (MemoryQueueStore) -> Bool) async {
@@ -149,10 +163,24 @@ public final class MemoryQueueStore: QueueStore {
         }
     }
 
-    public func leaseExpired(now: Date, limit: Int, leaseFor seconds: TimeInterval) async throws(StoreError) -> [LeasedJob] {
+    public func leaseDue(
+        of destination: MailDomain, now: Date, limit: Int, leaseFor seconds: TimeInterval
+    ) async throws(StoreError) -> [LeasedJob] {
+        try write { state in
+            let due = state.entries.values.filter {
+                ($0.leasedUntil ?? $0.job.job.due) <= now && $0.job.job.destination == destination
+            }.sorted { ($0.job.job.due, $0.job.job.id) < ($1.job.job.due, $1.job.job.id) }
+            return lease(&state, due.prefix(limit).map(\.job.job.id), until: now.addingTimeInterval(seconds))
+        }
+    }
+
+    public func leaseExpired(
+        now: Date, limit: Int, leaseFor seconds: TimeInterval, excluding: Set<MailDomain>
+    ) async throws(StoreError) -> [LeasedJob] {
         try write { state in
             let expired = state.entries.values.filter {
                 $0.job.job.expires <= now && ($0.leasedUntil.map { $0 <= now } ?? true)
+                    && !excluding.contains($0.job.job.destination)
             }.map(\.job.job.id).sorted().prefix(limit)
             return lease(&state, Array(expired), until: now.addingTimeInterval(seconds))
         }
@@ -205,6 +233,43 @@ public final class MemoryQueueStore: QueueStore {
         }
     }
 
+    /// Every account is there and has room; values are not kept, messages of effects only remembered.
+    public func settleLocal(
+        _ lease: QueueLease, _ settlement: LocalSettlement, now: Date
+    ) async throws(StoreError) -> SettleOutcome {
+        try write { state throws(StoreError) in
+            var entry = try held(state, lease)
+            guard Set(settlement.deliveries.map(\.account)).count == settlement.deliveries.count else {
+                throw StoreError(.invalid, "an account occurs twice")
+            }
+            if state.changes > 0 {
+                state.changes -= 1
+                return .changed
+            }
+            state.localSettlements.append(LocallySettled(job: entry.job.job, settlement: settlement))
+            let done = Set(settlement.outcomes.map(\.recipient))
+            let left = entry.job.job.recipients.filter { !done.contains($0) }
+            if !left.isEmpty, let postponement = settlement.postponement {
+                entry.leasedUntil = nil
+                entry.token = 0
+                entry.job = Self.with(
+                    entry.job,
+                    job: Self.copy(
+                        entry.job.job, recipients: left, attempts: entry.job.job.attempts + 1,
+                        due: min(postponement.until, entry.job.job.expires), reason: postponement.reason))
+                state.entries[lease.job] = entry
+            } else {
+                state.entries[lease.job] = nil
+            }
+            return .settled(
+                settlement.deliveries.map { delivery in
+                    state.lastUID[delivery.account, default: 0] += 1
+                    return CreatedEntry(
+                        account: delivery.account, folder: delivery.folder, uid: state.lastUID[delivery.account, default: 0])
+                })
+        }
+    }
+
     public func release(_ leases: [QueueLease], now: Date) async throws(StoreError) {
         try write { state in
             for lease in leases where state.entries[lease.job]?.token == lease.token {
@@ -238,6 +303,12 @@ public final class MemoryQueueStore: QueueStore {
         try write { state in
             state.entries.values.filter { !excluding.contains($0.job.job.destination) }
                 .map { $0.leasedUntil ?? $0.job.job.due }.min()
+        }
+    }
+
+    public func nextDue(of destination: MailDomain) async throws(StoreError) -> Date? {
+        try write { state in
+            state.entries.values.filter { $0.job.job.destination == destination }.map { $0.leasedUntil ?? $0.job.job.due }.min()
         }
     }
 

@@ -132,6 +132,29 @@ import XMLSecurity
         #expect(try await fixture.verify(signed).principal == .peer(try MailDomain("scopio.test")))
     }
 
+    /// Extension is for both: stock stacks of users sign less than servers must.
+    @Test func whoseAddressingMustBeSignedDependsOnWhoCalls() async throws {
+        let (alice, peer) = (fixture.keys.alice, fixture.keys.peer)
+        let hint = { (identity: SigningIdentity) in KeyHint.certificate(identity.certificate.der) }
+        #expect(try await fixture.verify(call(.extension, key: alice.key, hint: hint(alice))).principal == .user(fixture.alice))
+        #expect(try await fixture.refusal(call(.extension, key: peer.key, hint: hint(peer))) == .unsignedPart)
+        let signed = try call(.extension, key: peer.key, hint: hint(peer), signAddressing: true)
+        #expect(try await fixture.verify(signed).principal == .peer(try MailDomain("scopio.test")))
+    }
+
+    @Test func anExtensionIsCalledWithAnyCredentialButNotWithout() async throws {
+        let password = try fixture.protect(.extension, .password(fixture.alice, "correct horse"))
+        #expect(try await fixture.verify(password.bytes).principal == .user(fixture.alice))
+        for principal in [Principal.user(fixture.alice), .peer(try MailDomain("scopio.test"))] {
+            var session = fixture.open(principal).client
+            let call = try fixture.protect(.extension, .session(session.call()))
+            #expect(try await fixture.verify(call.bytes).principal == principal)
+        }
+        #expect(try await fixture.refusal(fixture.protect(.extension, .none).bytes) == .failedAuthentication)
+        let plain = try fixture.protect(.extension, .certificate(fixture.keys.alice, embed: true))
+        #expect(try await fixture.refusal(plain.bytes, tls: false) == .forbidden)
+    }
+
     @Test func theTimestampIsAlwaysSigned() async throws {
         let alice = fixture.keys.alice
         let bytes = try call(key: alice.key, hint: .certificate(alice.certificate.der), signTimestamp: false)

@@ -107,12 +107,18 @@ struct JudgeFailure: Error, CustomStringConvertible {
         let id = "<Id>urn:uuid:00000000-0000-4000-8000-000000000000</Id>"
         func list(_ content: String) -> String { "<List xmlns=\"urn:wsemail:2\">\(content)</List>" }
         func mark(_ content: String) -> String { "<Mark xmlns=\"urn:wsemail:2\">\(content)</Mark>" }
+        func ask(_ identifier: String, _ content: String) -> String {
+            "<Extension xmlns=\"urn:wsemail:2\" identifier=\"\(identifier)\">\(content)</Extension>"
+        }
         let samples: [(String, Bool)] = [
             (list("<Folder>Inbox</Folder><After>7</After><Limit>5</Limit><Wait>30</Wait>"), true), (list("<After>x</After>"), false),
             (list("<Folder>Inbox</Folder><Limit>-5</Limit>"), false), (mark(id + id + "<Add>seen</Add>"), true),
             (mark("<Id>urn:uuid:x</Id>"), false), ("<Challenge xmlns=\"urn:wsemail:2\"/>", true),
             ("<Retrieve xmlns=\"urn:wsemail:2\">\(id)<Uid>1</Uid></Retrieve>", true),
             ("<Retrieve xmlns=\"urn:wsemail:2\"><Uid>1</Uid></Retrieve>", false),
+            (ask("urn:example:vacation:1", "<status xmlns=\"\"/>"), true), (ask("urn:example:vacation:1", "<a/><b/>"), false),
+            (ask("vacation", "<a/>"), false), (ask("urn:" + String(repeating: "x", count: 197), "<a/>"), false),
+            (ask("urn:example:vacation:1", ""), false),
             (
                 """
                 <DeliverResponse xmlns="urn:wsemail:2"><Result><Fault code="Busy" transient="true">x</Fault></Result>\

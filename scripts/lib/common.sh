@@ -34,10 +34,20 @@ need_build_tools() {
     need_packages pkg-config libunbound-dev zlib1g-dev libsqlite3-dev dns-root-data ca-certificates
 }
 
+# The WebAssembly engine and the example plug-ins, in folders of our own.
+need_plugins() {
+    need_packages python3 python3-venv
+    source "$root/scripts/lib/wasmtime.sh"
+    need_wasmtime >/dev/null || die "plug-ins cannot run without their engine"
+    export WSEMAIL_PLUGINS="$root/.build-plugins"
+    Examples/plugins/build >&2 || die "the example plug-ins did not build"
+}
+
 # What the tests need beyond that: other people's implementations as judges, and a DNS server.
 need_test_tools() {
     need_packages dnsmasq-base libxml2-utils xmlsec1 openssl python3 python3-venv
     need_python
+    need_plugins
 }
 
 # A virtual environment of our own, so that nothing on the machine is changed.

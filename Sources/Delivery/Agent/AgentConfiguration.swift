@@ -16,7 +16,7 @@ public struct AgentConfiguration: Sendable {
     public var shutdownGrace: TimeInterval = 20
     /// Seconds to wait after the store failed.
     public var storePause: TimeInterval = 2
-    /// Jobs for these are loops: nothing of ours is ever queued for ourselves.
+    /// This server's own domains: jobs for them wait for their final delivery here and are left to those who do it.
     public var localDomains: Set<MailDomain> = []
 
     public init() {}

@@ -7,10 +7,6 @@ import MailStore
 extension DeliveryAgent {
     func deliver(_ jobs: [LeasedJob], to destination: MailDomain) async {
         let now = clock.now()
-        if configuration.localDomains.contains(destination) {
-            for job in jobs { await giveUp(job, .refused, reason: "routing loop: the destination is this server") }
-            return finished(destination)
-        }
         let live = jobs.filter { now < $0.job.expires }
         await expire(jobs.filter { now >= $0.job.expires })
         let limits = configuration.batch.within(await peer.limits(of: destination))

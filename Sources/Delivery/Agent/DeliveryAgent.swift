@@ -150,7 +150,8 @@ public actor DeliveryAgent: Service {
     private func dispatchExpired(into group: inout DiscardingTaskGroup) async throws(StoreError) {
         while !shouldStop, limiter.freeInTotal > 0 {
             let limit = min(16, limiter.freeInTotal)
-            let jobs = try await store.leaseExpired(now: clock.now(), limit: limit, leaseFor: configuration.lease)
+            let jobs = try await store.leaseExpired(
+                now: clock.now(), limit: limit, leaseFor: configuration.lease, excluding: configuration.localDomains)
             if jobs.isEmpty { return }
             for (destination, jobs) in Self.grouped(jobs) {
                 // Asking for the status may exceed the destination's share: few, cheap, and their time is over.
@@ -191,9 +192,9 @@ public actor DeliveryAgent: Service {
         Dictionary(grouping: jobs, by: \.job.destination).sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
-    /// Destinations that take nothing just now.
+    /// Destinations that take nothing just now, and those that are not ours to deliver to.
     private func blocked(_ now: Date) -> Set<MailDomain> {
-        var blocked = limiter.full
+        var blocked = limiter.full.union(configuration.localDomains)
         for (destination, breaker) in breakers {
             switch breaker.state {
             case .open(let until) where now < until: blocked.insert(destination)

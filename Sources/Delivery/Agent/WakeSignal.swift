@@ -1,7 +1,7 @@
 import NIOConcurrencyHelpers
 
 /// A bell: ``raise()`` lets the next (or the present) ``wait()`` return. Rung twice before anybody listens, it counts once.
-final class WakeSignal: Sendable {
+package final class WakeSignal: Sendable {
     private struct State {
         var isRaised = false
         var waiters: [UInt64: CheckedContinuation<Void, Never>] = [:]
@@ -10,7 +10,9 @@ final class WakeSignal: Sendable {
 
     private let state = NIOLockedValueBox(State())
 
-    func raise() {
+    package init() {}
+
+    package func raise() {
         let waiters = state.withLockedValue { state -> [CheckedContinuation<Void, Never>] in
             guard !state.waiters.isEmpty else {
                 state.isRaised = true
@@ -23,7 +25,7 @@ final class WakeSignal: Sendable {
     }
 
     /// Returns when raised, or at once when the task is cancelled.
-    func wait() async {
+    package func wait() async {
         let id = state.withLockedValue { state -> UInt64 in
             state.next += 1
             return state.next

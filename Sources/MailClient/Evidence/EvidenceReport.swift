@@ -36,6 +36,10 @@ public struct EvidenceReport: Sendable {
     public internal(set) var postmarkRecipients: [Address] = []
     public internal(set) var method: Postmark.AuthenticationMethod?
     public internal(set) var author = AuthorVerdict.absent
+    /// Files that a plug-in of the vouching domain took out on their way, as its Postmark says.
+    public internal(set) var removed: [Postmark.Removed] = []
+    /// What the message passes on, the outermost first; how far it is proved is in `findings`.
+    public internal(set) var passedOn: [SealedMessage] = []
     public internal(set) var statements: [Statement] = []
     public internal(set) var findings: [Finding] = []
 

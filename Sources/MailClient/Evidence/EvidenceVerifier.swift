@@ -8,7 +8,7 @@ import MailModel
 /// the Receipt's time, too. A domain's metadata decides only up to its next update.
 public struct EvidenceVerifier: Sendable {
     private let anchors: [TrustAnchor]
-    private let now: Date
+    let now: Date
     /// How far clocks may differ, in seconds.
     private static let tolerance: TimeInterval = 300
 
@@ -53,7 +53,8 @@ public struct EvidenceVerifier: Sendable {
         let domains = KnownDomains(domains: await judgeMetadata(bundle, &report))
         let receipts = await judgeReceipts(bundle, message, domains, &report)
         await judgePostmark(bundle, message, receipts, domains, &report)
-        await judgeAuthor(message, domains, &report)
+        report.author = await judgeAuthor("Author's signature", message, at: report.time, domains, &report)
+        await judgePassedOn(message, domains, &report)
         if report.vouchedBy == nil {
             report.findings.append(
                 .init("Author", false, "no domain vouches that \(message.message.from.address) sent it"))
@@ -162,7 +163,7 @@ public struct EvidenceVerifier: Sendable {
         }
     }
 
-    private func checkTime(_ time: Date) throws(MailClientError) {
+    func checkTime(_ time: Date) throws(MailClientError) {
         guard time <= now.addingTimeInterval(Self.tolerance) else {
             throw MailClientError(.notVerified, "it is dated in the future")
         }
@@ -188,28 +189,12 @@ public struct EvidenceVerifier: Sendable {
             report.time = postmark.time
             report.method = postmark.method
             report.postmarkRecipients = postmark.recipients
+            report.removed = postmark.removed
             report.findings.append(
                 .init("Postmark", true, "\(postmark.domain) vouches for \(postmark.sender) and the content"))
         } catch {
             // A Postmark that does not hold up casts doubt on the bundle, whatever else vouches.
             report.findings.append(.init("Postmark", false, MailClientError(error).reason))
-        }
-    }
-
-    private func judgeAuthor(_ message: SealedMessage, _ domains: KnownDomains, _ report: inout EvidenceReport) async {
-        let time = report.time ?? now
-        report.author = await AuthorSignature.verdict(of: message) { certificate, address in
-            guard let known = domains.domains[address.domain] else {
-                throw IdentityError(.untrusted, "nothing is known of \(address.domain)")
-            }
-            try await known.user(certificate, address: address, at: time)
-        }
-        switch report.author {
-        case .absent: break
-        case .verified(let address):
-            report.findings.append(.init("Author's signature", true, "signed by \(address) in person"))
-        case .notVerified(let reason):
-            report.findings.append(.init("Author's signature", false, reason))
         }
     }
 }

@@ -26,6 +26,11 @@ public struct Draft: Sendable, Hashable {
         self.isSigned = isSigned
     }
 
+    /// A reply to what somebody wrote: where a message was passed on, to its original author, not to who passed it on.
+    public static func reply(to received: ReceivedMessage, by reader: Address, text: String, toAll: Bool = false) -> Draft {
+        reply(to: received.original.message.message, by: reader, text: text, toAll: toAll)
+    }
+
     /// A reply to a message: to its author, or to all others who are named in it.
     public static func reply(to message: Message, by reader: Address, text: String, toAll: Bool = false) -> Draft {
         // Who answers their own letter goes on writing to those it was for.

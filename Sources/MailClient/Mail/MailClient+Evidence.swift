@@ -47,6 +47,15 @@ extension MailClient {
                     fault: failure.fault, isTransient: failure.isTransient)
             }
         }
+        for mail in stored.passedOn {
+            // What cannot be had is missing in the bundle, and the report says so: the rest is proved all the same.
+            guard let domain = mail.postmark?.postmark.domain, !domains.contains(domain),
+                let known = try? await trust.knowledge(of: domain)
+            else { continue }
+            domains.append(domain)
+            bundle.metadata.append(known.metadata.octets)
+            for anchor in known.anchors where !anchors.contains(anchor) { anchors.append(anchor) }
+        }
         bundle.certificates = anchors.map(\.certificate.der)
         let report = await EvidenceVerifier(anchors: anchors, now: clock()).verify(bundle)
         return GatheredEvidence(bundle: bundle, report: report, blindCopies: blindCopies)

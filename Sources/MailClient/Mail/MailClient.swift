@@ -28,7 +28,7 @@ public struct MailClient: Sendable {
             home: account.address.domain, root: account.root, server: server, cache: DomainCache(files), clock: clock)
     }
 
-    private var judge: MessageJudge { MessageJudge(reader: account.address, trust: trust) }
+    private var judge: MessageJudge { MessageJudge(reader: account.address, trust: trust, clock: clock) }
 
     // MARK: Reading
 
@@ -93,19 +93,16 @@ public struct MailClient: Sendable {
             throw MailClientError(.untrustedServer, "the server answered with another message")
         }
         let verdict = await judge.verdict(on: message, postmark)
-        let author = await judge.author(of: message, at: signingTime(message, verdict))
-        return ReceivedMessage(
+        let author = await judge.author(of: message, at: judge.signingTime(message, verdict))
+        var received = ReceivedMessage(
             message: message, postmark: postmark, receipt: reply.receipt, folder: reply.folder, flags: reply.flags,
             verdict: verdict, author: author)
-    }
-
-    /// When an author's signature was made: as the domain vouches, or as we said ourselves; else it is judged by now.
-    private func signingTime(_ message: SealedMessage, _ verdict: SignatureVerdict) -> Date {
-        switch verdict {
-        case .verified(_, _, let time): time
-        case .ownCopy: message.message.date
-        case .notVerified: clock()
+        do {
+            received.passedOn = try await judge.passedOn(by: message.message)
+        } catch {
+            received.passedOnProblem = error.reason
         }
+        return received
     }
 
     // MARK: Changing

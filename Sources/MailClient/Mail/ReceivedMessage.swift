@@ -12,9 +12,24 @@ public struct ReceivedMessage: Sendable {
     public let flags: Set<String>
     public let verdict: SignatureVerdict
     public let author: AuthorVerdict
+    /// What the message passes on, the outermost first: each was signed for the address that passed it on. The last is what
+    /// somebody wrote in the first place. Empty for most messages.
+    public internal(set) var passedOn: [JudgedMail] = []
+    /// Why what the message claims to pass on cannot be read; nil: it can, or there is nothing.
+    public internal(set) var passedOnProblem: String?
 
-    /// Neither the domain's nor the author's signature is to be doubted.
-    public var isBelieved: Bool { verdict.isBelieved && author.isBelieved }
+    /// No signature is to be doubted: neither of the message, nor of what it passes on.
+    public var isBelieved: Bool { layers.allSatisfy(\.isBelieved) }
+
+    /// The message and what it passes on, one inside the other.
+    public var layers: [JudgedMail] {
+        [JudgedMail(message: message, postmark: postmark, verdict: verdict, author: author)] + passedOn
+    }
+
+    /// What somebody wrote: the message itself, or what reached us by its passing on.
+    public var original: JudgedMail {
+        passedOn.last ?? JudgedMail(message: message, postmark: postmark, verdict: verdict, author: author)
+    }
 
     /// Whom the author's own copy went to besides those it names. Known only where the receipt was asked for.
     public var blindCopies: [Address] {

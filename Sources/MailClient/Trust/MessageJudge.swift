@@ -6,6 +6,7 @@ import MailModel
 struct MessageJudge: Sendable {
     let reader: Address
     let trust: TrustBook
+    let clock: @Sendable () -> Date
 
     /// - Parameter postmark: nil where the mailbox has none.
     func verdict(on message: SealedMessage, _ postmark: SealedPostmark?) async -> SignatureVerdict {
@@ -27,6 +28,29 @@ struct MessageJudge: Sendable {
             return .notVerified(reason: MailClientError(error).reason)
         }
         return .verified(domain: facts.domain, method: facts.method, time: facts.time)
+    }
+
+    /// What a message passes on: each message in it counts if it was signed for the address that passed it on.
+    /// - Throws: where it cannot be read; a message may claim to pass on anything.
+    func passedOn(by message: Message) async throws(MailModelError) -> [JudgedMail] {
+        var judged: [JudgedMail] = []
+        var holder = message.from.address
+        for mail in try RedirectedMail.chain(in: message) {
+            let verdict = await MessageJudge(reader: holder, trust: trust, clock: clock).verdict(on: mail.message, mail.postmark)
+            let author = await author(of: mail.message, at: signingTime(mail.message, verdict))
+            judged.append(JudgedMail(message: mail.message, postmark: mail.postmark, verdict: verdict, author: author))
+            holder = mail.message.message.from.address
+        }
+        return judged
+    }
+
+    /// When an author's signature was made: as the domain vouches, or as we said ourselves; else it is judged by now.
+    func signingTime(_ message: SealedMessage, _ verdict: SignatureVerdict) -> Date {
+        switch verdict {
+        case .verified(_, _, let time): time
+        case .ownCopy: message.message.date
+        case .notVerified: clock()
+        }
     }
 
     /// - Parameter date: when it was sent, as far as somebody vouches for that.

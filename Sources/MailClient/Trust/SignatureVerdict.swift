@@ -35,6 +35,7 @@ public enum SignatureVerdict: Sendable, Hashable {
         case .password: return "the author proved to \(domain) who they are with a password"
         case .token: return "the author proved to \(domain) who they are with a token"
         case .server: return "written by the server of \(domain) itself"
+        case .plugin: return "written by a plug-in of \(domain)"
         }
     }
 }

@@ -14,6 +14,8 @@ public struct Postmark: Sendable, Hashable {
         case password, x509, token
         /// The server itself is the author: a bounce or notice.
         case server
+        /// A plug-in of the server wrote it on behalf of sender: an automatic answer, or a message passed on.
+        case plugin
     }
 
     /// An attachment kept on the sending server.
@@ -23,6 +25,22 @@ public struct Postmark: Sendable, Hashable {
         public init(guid: String, digest: [UInt8]) {
             self.guid = guid
             self.digest = digest
+        }
+    }
+
+    /// An attachment that a plug-in of the sending server took out.
+    public struct Removed: Sendable, Hashable {
+        /// The file's name in the message.
+        public var name: String
+        /// SHA-256 of the file, 32 bytes, as the message refers to it.
+        public var digest: [UInt8]
+        /// Who did it: the plug-in's identifier, `package/name`, 1 to 200 bytes.
+        public var plugin: String
+
+        public init(name: String, digest: [UInt8], plugin: String) {
+            self.name = name
+            self.digest = digest
+            self.plugin = plugin
         }
     }
 
@@ -40,8 +58,8 @@ public struct Postmark: Sendable, Hashable {
     /// Servers that have passed the message on; a limit on it ends loops.
     public var hops: Int
     public var attachments: [Attachment]
-    /// Names of attachments that a plug-in of the sending server took out.
-    public var removed: [String]
+    /// Attachments that are in the message but were taken out on their way.
+    public var removed: [Removed]
     /// SHA-256 of the signing certificate.
     public var certificate: [UInt8]
 
@@ -87,7 +105,13 @@ public struct Postmark: Sendable, Hashable {
             writer.attribute("sha256", Base64.encodeToString(attachment.digest))
             writer.end()
         }
-        for name in removed { writer.element(MailXML.document("Removed"), name) }
+        for item in removed {
+            writer.start(MailXML.document("Removed"))
+            writer.attribute("by", item.plugin)
+            writer.attribute("sha256", Base64.encodeToString(item.digest))
+            writer.text(item.name)
+            writer.end()
+        }
         writer.element(MailXML.document("Certificate"), Base64.encodeToString(certificate))
         writer.end()
         return try signer.sign(writer.bytes, id: Postmark.id)
@@ -181,7 +205,23 @@ extension Postmark {
             }
             attachments.append(Attachment(guid: try child.requiredAttribute("guid"), digest: digest))
         }
-        removed = element.all(MailXML.name("Removed")).map(\.text)
+        removed = []
+        for child in element.all(MailXML.name("Removed")) { removed.append(try Removed(parsing: child)) }
+        guard removed.count <= MessageLimits.standard.maxAttachments else {
+            throw MailModelError(.limitExceeded, "a Postmark names more removed files than a message has")
+        }
         certificate = try element.requiredDigest("Certificate")
+    }
+}
+
+extension Postmark.Removed {
+    init(parsing element: XMLElement) throws(MailModelError) {
+        try element.allowOnly(attributes: ["by", "sha256"])
+        name = try mailModel { () throws(XMLError) in try element.simpleText() }
+        plugin = try element.requiredAttribute("by")
+        guard (1...200).contains(plugin.utf8.count),
+            let digest = Base64.decode(try element.requiredAttribute("sha256")), digest.count == 32
+        else { throw MailModelError(.invalidValue, "a Removed has no valid plug-in or digest") }
+        self.digest = digest
     }
 }

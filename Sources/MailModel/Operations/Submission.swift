@@ -1,3 +1,4 @@
+import Crypto
 import Identity
 import SOAP
 import XMLCore
@@ -11,25 +12,58 @@ public enum SendOperation: OperationCodec {
         public var message: SealedMessage
         /// Blind copies: known to the author's server only.
         public var bcc: [Address]
+        /// Files that the message refers to: each is the content of an `AttachmentReference`, and none is there twice.
+        public var blobs: [[UInt8]]
 
-        public init(message: SealedMessage, bcc: [Address] = []) {
+        public init(message: SealedMessage, bcc: [Address] = [], blobs: [[UInt8]] = []) {
             self.message = message
             self.bcc = bcc
+            self.blobs = blobs
         }
 
+        /// - Throws: `malformed`, `invalidValue` (also for a blob that the message does not refer to), `limitExceeded`.
         public init(parsing element: XMLElement) throws(MailModelError) {
-            try element.allowOnly(["Message", "Bcc"])
+            try element.allowOnly(["Message", "Bcc", "Blob"])
             let messageElement = try mailModel { () throws(XMLError) in try element.only(MailXML.name("Message")) }
             message = try SealedMessage(element: messageElement)
             bcc = []
             for child in element.all(MailXML.name("Bcc")) {
                 bcc.append(try parseAddress(mailModel { () throws(XMLError) in try child.simpleText() }))
             }
+            blobs = try Request.blobs(in: element, of: message.message)
+        }
+
+        /// Only what the author's message vouches for is taken in: its digests name every blob, with its size.
+        private static func blobs(in element: XMLElement, of message: Message) throws(MailModelError) -> [[UInt8]] {
+            let children = element.all(MailXML.name("Blob"))
+            guard !children.isEmpty else { return [] }
+            guard children.count <= MessageLimits.standard.maxAttachments else {
+                throw MailModelError(.limitExceeded, "more than \(MessageLimits.standard.maxAttachments) blobs")
+            }
+            var sizes: [[UInt8]: Set<UInt64>] = [:]
+            for reference in message.attachments { sizes[reference.digest, default: []].insert(reference.size) }
+            var blobs: [[UInt8]] = []
+            for child in children {
+                try child.allowOnly(attributes: [])
+                let blob = try mailModel { () throws(XMLError) in try child.base64Bytes(limit: XMLLimits.standard.maxBytes) }
+                let digest = Array(SHA256.hash(data: blob))
+                // Taken out once found: a second blob of the same content has no reference left.
+                guard let claimed = sizes.removeValue(forKey: digest), claimed == [UInt64(blob.count)] else {
+                    throw MailModelError(.invalidValue, "a Blob is not, or not once, what an Attachment of the message refers to")
+                }
+                blobs.append(blob)
+            }
+            return blobs
         }
 
         public func writeContent(into writer: inout XMLWriter) throws {
             try writer.embed(canonical: message.octets)
             for address in bcc { writer.wrapped("Bcc", address.description) }
+            for blob in blobs {
+                writer.start(MailXML.wrapper("Blob"))
+                writer.base64(blob)
+                writer.end()
+            }
         }
     }
 

@@ -21,11 +21,41 @@ public enum AdminCommand: String, Sendable, Hashable, Codable, CaseIterable {
     case peerProbe = "peer probe"
     case metadataRefresh = "metadata refresh"
     case storeCheck = "store check"
+    case pluginInstall = "plugin install"
+    case pluginRemove = "plugin remove"
+    case pluginLoad = "plugin load"
+    case pluginUnload = "plugin unload"
+    case pluginEnable = "plugin enable"
+    case pluginDisable = "plugin disable"
+    case pluginPriority = "plugin priority"
+    case pluginPolicy = "plugin policy"
+    case pluginLimits = "plugin limits"
+    case pluginSet = "plugin set"
+    case pluginGrant = "plugin grant"
+    case pluginRevoke = "plugin revoke"
+    case pluginList = "plugin list"
+    case pluginInfo = "plugin info"
+    case pluginReload = "plugin reload"
+    case publisherAdd = "publisher add"
+    case publisherList = "publisher list"
+    case publisherRemove = "publisher remove"
+    case publisherRevoke = "publisher revoke"
 
     /// Names of the arguments it takes; any other is refused.
     public var arguments: Set<AdminArgument> {
         switch self {
-        case .ping, .status, .metadataRefresh, .storeCheck: []
+        case .ping, .status, .metadataRefresh, .storeCheck, .pluginList, .pluginReload, .publisherList: []
+        case .pluginInstall: [.package, .capabilities, .downgrade]
+        case .pluginRemove: [.plugin, .purge]
+        case .pluginLoad, .pluginUnload, .pluginEnable, .pluginDisable, .pluginInfo: [.plugin]
+        case .pluginPriority: [.plugin, .role, .value]
+        case .pluginPolicy: [.plugin, .value]
+        case .pluginLimits: [.plugin, .seconds, .memory, .calls]
+        case .pluginSet: [.plugin, .name, .value]
+        case .pluginGrant, .pluginRevoke: [.plugin, .capabilities]
+        case .publisherAdd: [.certificate, .label]
+        case .publisherRemove: [.fingerprint]
+        case .publisherRevoke: [.fingerprint, .reason]
         case .userAdd, .userQuota: [.address, .quota]
         case .userPassword, .userDisable, .userEnable, .userRemove: [.address]
         case .userList: [.after, .limit]
@@ -48,7 +78,9 @@ public enum AdminCommand: String, Sendable, Hashable, Codable, CaseIterable {
     /// Whether it changes anything: such acts are logged at `notice`.
     public var changesState: Bool {
         switch self {
-        case .ping, .status, .userList, .keyList, .trustList, .queueList, .queueShow, .peerProbe, .storeCheck: false
+        case .ping, .status, .userList, .keyList, .trustList, .queueList, .queueShow, .peerProbe, .storeCheck, .pluginList, .pluginInfo,
+            .publisherList:
+            false
         default: true
         }
     }
@@ -61,18 +93,40 @@ public enum AdminArgument: String, Sendable, Hashable, CaseIterable {
     case after
     /// Whether the author gets a bounce: "yes" (the default) or "no".
     case bounce
+    /// Calls of a plug-in at a time; "-" takes the setting back.
+    case calls
+    /// Names of capabilities, by comma.
+    case capabilities
     /// A root certificate as PEM; for `trust list`: "yes" asks for them.
     case certificate
     case domain
+    /// "yes": an older version of a plug-in may replace a newer one.
+    case downgrade
     case fingerprint
     case job
     case label
     case limit
+    /// Megabytes of one call of a plug-in; "-" takes the setting back.
+    case memory
+    /// A plug-in's setting.
+    case name
+    /// A signed package, base64. Not logged.
+    case package
+    /// `package` or `package/name`.
+    case plugin
+    /// "yes": the plug-in's values go, too.
+    case purge
     /// Megabytes; 0 is without limit.
     case quota
     case reason
     /// "yes": the domain's other anchors and what is known of it go.
     case replace
+    /// sending, delivery, extension or resolver.
+    case role
     /// "domain" (the default) or "federation".
     case scope
+    /// Longest call of a plug-in; "-" takes the setting back.
+    case seconds
+    /// Of a setting, a priority or a policy. Not logged for `plugin set`.
+    case value
 }

@@ -3,6 +3,7 @@ import Identity
 import MailModel
 import MailStore
 import NIOCore
+import PluginAPI
 import SOAP
 import SOAPClient
 import WSSecurity
@@ -25,6 +26,7 @@ extension AdminError {
         case let error as StoreError: AdminError(error)
         case let error as IdentityError: AdminError(error)
         case let error as ConfigurationError: AdminError(.file, error.reason)
+        case let error as PluginError: AdminError(error)
         case let error as DeliveryError: AdminError(.file, error.reason, hint: "look at the dns_ settings")
         default: AdminError(.internal, PlainReason.of(error), hint: "the server's log may say more")
         }
@@ -43,8 +45,18 @@ extension AdminError {
         case .inUse: self.init(.inUse, error.reason)
         case .schemaTooNew: self.init(.file, error.reason, hint: "install the newer program")
         case .corrupt, .foreignDatabase, .misconfigured: self.init(.file, error.reason)
-        case .invalid: self.init(.invalidArgument, error.reason)
+        case .invalid, .quotaExceeded: self.init(.invalidArgument, error.reason)
         default: self.init(.internal, error.reason, hint: "the server's log may say more")
+        }
+    }
+
+    init(_ error: PluginError) {
+        switch error.code {
+        case .invalid, .limitExceeded: self.init(.invalidArgument, error.reason)
+        case .refused, .notGranted, .invalidModule, .failed, .suspended: self.init(.refused, error.reason)
+        case .unavailable: self.init(.file, error.reason, hint: "look at the setting plugin_engine_library")
+        case .timedOut, .busy: self.init(.busy, error.reason, hint: "try again")
+        case .storage: self.init(.storage, error.reason, hint: "look at the disk and the server's log, then try again")
         }
     }
 
@@ -74,6 +86,7 @@ enum PlainReason {
         case let error as SignatureError: error.reason
         case let error as WSSecurityError: error.reason
         case let error as XMLError: error.reason
+        case let error as PluginError: error.reason
         case let error as IOError: String(cString: strerror(error.errnoCode))
         case is CancellationError: "it was stopped before it was done"
         // Of a library: its words are better than none.

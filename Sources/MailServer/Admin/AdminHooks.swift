@@ -1,5 +1,6 @@
 import Identity
 import MailStore
+import PluginHost
 
 /// Gets the root certificates (DER) that a domain's own server hands out, over TLS that nothing vouches for yet.
 /// What it returns is worth nothing until a fingerprint matches.
@@ -27,6 +28,10 @@ struct AdminHooks: Sendable {
     /// Writes the bounce that tells the author of a dropped job; nil for a job without an author to tell. The outer nil: this
     /// process cannot write one.
     var bounce: (@Sendable (LeasedJob, _ reason: String) async throws -> Acceptance?)?
+    /// Brings the running plug-ins in line with the store; nil where no server runs, or it runs no plug-ins.
+    var reconcilePlugins: (@Sendable () async throws -> [PluginStatus])?
+    /// The running plug-ins with their figures.
+    var pluginStatuses: (@Sendable () async -> [PluginStatus])?
     /// Figures of the running server for `status`, named like columns.
     var liveDetails: @Sendable () async -> [String: String] = { ["server": "not running"] }
 

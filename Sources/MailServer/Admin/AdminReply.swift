@@ -50,6 +50,9 @@ public struct AdminError: Error, Sendable, Hashable, Codable, CustomStringConver
         case unknownAccount
         case unknownJob
         case unknownCertificate
+        case unknownPlugin
+        /// A package, plug-in or act of plug-ins that the rules refuse.
+        case refused
         case alreadyExists
         /// A rule forbids it: removing `postmaster@`, another user's socket.
         case forbidden

@@ -2,8 +2,8 @@ import Identity
 
 /// One administrative act, as it travels over the admin socket: one line of JSON.
 public struct AdminRequest: Sendable, Hashable, Codable {
-    /// The most octets of one request line.
-    public static let maximumSize = 64 << 10
+    /// The most octets of one request line: a package of plug-ins in base64.
+    public static let maximumSize = 24 << 20
 
     public let command: AdminCommand
     /// By `AdminArgument`'s raw value.

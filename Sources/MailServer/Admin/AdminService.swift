@@ -73,6 +73,7 @@ struct AdminService: Sendable {
         case .peerProbe: try await probePeer(request)
         case .metadataRefresh: try await refreshMetadata()
         case .storeCheck: try await checkStore()
+        default: try await dispatchPlugins(request, caller)
         }
     }
 
@@ -81,12 +82,17 @@ struct AdminService: Sendable {
             "command": "\(request.command.rawValue)", "by": "\(caller)", "via": "\(caller.path.rawValue)",
             "outcome": "\(reply.error?.code.rawValue ?? "ok")",
         ]
-        for argument in request.command.arguments where argument != .certificate {
+        for argument in request.command.arguments where isLogged(argument, of: request.command) {
             guard let value = request[argument] else { continue }
             metadata["arg.\(argument.rawValue)"] = "\(AdminService.loggable(value))"
         }
         if let error = reply.error { metadata["reason"] = "\(AdminService.loggable(error.reason))" }
         logger.log(level: request.command.changesState ? .notice : .debug, "admin", metadata: metadata)
+    }
+
+    /// What is large, or may hold a plug-in's secret, stays out of the log.
+    private func isLogged(_ argument: AdminArgument, of command: AdminCommand) -> Bool {
+        argument != .certificate && argument != .package && !(command == .pluginSet && argument == .value)
     }
 
     /// One bounded line: what an administrator pastes may hold anything.

@@ -64,7 +64,7 @@ extension ConfigurationField {
     private static let day = 0...86_400
 
     /// Every setting there is, in the order of the reference page.
-    public static let all: [ConfigurationField] = identity + listening + limits + delivery + dns
+    public static let all: [ConfigurationField] = identity + listening + limits + delivery + dns + plugins
 
     private static let identity: [ConfigurationField] = [
         ConfigurationField(
@@ -128,5 +128,28 @@ extension ConfigurationField {
         text("dns_trust_anchor_file", \.dnsTrustAnchorFile, "DNSSEC root key; empty: nothing is validated."),
         list("dns_insecure_zones", \.dnsInsecureZones, "Zones accepted without DNSSEC (private ones)."),
         flag("allow_private_targets", \.allowPrivateTargets, "Deliver to loopback and private addresses (tests, one site)."),
+    ]
+
+    private static let plugins: [ConfigurationField] = [
+        ConfigurationField(
+            name: "plugins", type: "all|off|list by comma",
+            help: "Plug-ins loaded at start: all that are installed, off (none can run), or these (package or package/name).",
+            set: { configuration, text in
+                let names = text.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+                guard names.count <= 1 || !names.contains(where: { $0 == "all" || $0 == "off" }) else {
+                    throw ConfigurationError("plugins takes all, off, or names of plug-ins")
+                }
+                configuration.plugins = names
+            },
+            get: { $0.plugins.joined(separator: ", ") }),
+        text("plugin_engine_library", \.pluginEngineLibrary, "libwasmtime.so; needed only for WebAssembly plug-ins."),
+        flag("plugin_interpreter", \.pluginInterpreter, "Interpret plug-ins even where machine code is allowed (slower)."),
+        number("plugin_time_limit_ms", \.pluginTimeLimitMilliseconds, 10...60_000, "Longest call of a plug-in, unless set for it."),
+        number(
+            "plugin_memory_megabytes", \.pluginMemoryMegabytes, 1...1_024,
+            "Memory of one call, unless set for the plug-in; an event holds the message up to twice."),
+        number("plugin_calls", \.pluginCalls, 1...64, "Calls at a time of one plug-in, unless set for it."),
+        number("plugin_threads", \.pluginThreads, 1...64, "Threads that run plug-ins."),
+        number("plugin_error_budget", \.pluginErrorBudget, 1...100, "Failures in 100 calls that take a plug-in out."),
     ]
 }

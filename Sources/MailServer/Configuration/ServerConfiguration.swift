@@ -58,6 +58,21 @@ public struct ServerConfiguration: Sendable {
     /// Deliver to servers in loopback and private address ranges.
     public var allowPrivateTargets = false
 
+    // Plug-ins
+    /// `all` that are installed, `off`, or those to load at start, by `package` or `package/name`.
+    public var plugins = ["all"]
+    /// The WebAssembly engine's shared library.
+    public var pluginEngineLibrary = "/usr/local/lib/wsemail/libwasmtime.so"
+    /// Run plug-ins in the engine's interpreter even where machine code is allowed.
+    public var pluginInterpreter = false
+    public var pluginTimeLimitMilliseconds = 1_000
+    public var pluginMemoryMegabytes = 64
+    /// Calls at a time of one plug-in.
+    public var pluginCalls = 4
+    public var pluginThreads = 2
+    /// Failures among the last 100 calls of a plug-in that take it out.
+    public var pluginErrorBudget = 20
+
     public var logLevel = "info"
 
     public init(domain: MailDomain, hostName: String) {
@@ -67,6 +82,9 @@ public struct ServerConfiguration: Sendable {
 
     public var databasePath: String { dataDirectory + "/mail.sqlite" }
     public var keyDirectory: String { dataDirectory + "/keys" }
+    /// Compiled plug-ins; may be deleted at any time.
+    public var pluginCacheDirectory: String { dataDirectory + "/plugin-cache" }
+    public var runsPlugins: Bool { plugins != ["off"] }
     public var adminSocketPath: String { dataDirectory + "/admin.sock" }
 }
 

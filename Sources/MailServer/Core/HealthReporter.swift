@@ -1,11 +1,13 @@
 import Foundation
 import Logging
 import MailStore
+import PluginHost
 
 /// Answers /health and /metrics.
 struct HealthReporter: Sendable {
     let store: any MailStore
     let metrics: ServerMetrics
+    let plugins: PluginHost?
     let started: Date
     let clock: @Sendable () -> Date
 
@@ -34,6 +36,8 @@ struct HealthReporter: Sendable {
                 ("wsemail_store_writes", "Writes since the start.", Double(statistics.writes)),
             ]
         }
-        return metrics.prometheus(gauges: gauges.map { (name: $0.0, help: $0.1, value: $0.2) })
+        let text = metrics.prometheus(gauges: gauges.map { (name: $0.0, help: $0.1, value: $0.2) })
+        guard let plugins else { return text }
+        return text + PluginMetricsText.prometheus(await plugins.statuses())
     }
 }

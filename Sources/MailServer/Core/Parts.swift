@@ -19,6 +19,8 @@ struct Parts {
     private let replay: ReplayKeeper
     private let passwords: PasswordGate
     let agent: DeliveryAgent
+    /// How deliveries wait.
+    private let clock: DeliveryClock
     private let gateway: PeerGateway
     private let resolver: any ServiceResolver
     private let transport: any HTTPTransport
@@ -45,14 +47,16 @@ struct Parts {
             core: core,
             services: .init(
                 submission: SubmissionService(core: core), mailbox: MailboxService(core: core),
-                deliver: DeliverService(core: core), tokens: tokens,
+                deliver: DeliverService(core: core), extensions: ExtensionService(core: core), tokens: tokens,
                 directory: DirectoryService(core: core, publisher: publisher), sessions: sessions,
                 passwords: passwords, replay: replay),
             endpointAddresses: Parts.endpointAddresses(configuration))
         gateway = PeerGateway(core: core, publisher: publisher, resolver: resolver, transport: transport)
+        clock = seams.deliveryClock ?? Parts.clock(core.clock)
         agent = DeliveryAgent(
-            store: core.store, peer: gateway, composer: BounceWriter(signer: core.signer),
-            configuration: Parts.agentConfiguration(configuration), clock: seams.deliveryClock ?? Parts.clock(core.clock),
+            store: core.store, peer: gateway,
+            composer: BounceWriter(signer: core.signer, lifetime: Double(configuration.queueDays) * 86_400),
+            configuration: Parts.agentConfiguration(configuration), clock: clock,
             metrics: Parts.metrics(core.metrics), logger: core.logger)
     }
 
@@ -123,6 +127,7 @@ struct Parts {
         var services: [any Service] = [
             Maintenance(store: core.store, publisher: publisher, clock: core.clock, logger: logger),
             agent,
+            FinalDelivery(core: core, clock: clock),
             try HTTPListeners.secure(
                 configuration, tls: HTTPListeners.tls(configuration, keys: core.keys), front: front(isTLS: true),
                 group: group, logger: logger,
@@ -166,7 +171,12 @@ struct Parts {
         hooks.fetchRoots = RootOffer.fetcher(core.configuration, resolver: resolver, transport: transport, clock: core.clock)
         hooks.bounce = { job, reason in
             let failed = job.job.recipients.map { RecipientOutcome(recipient: $0, state: .bounced, reason: reason) }
-            return try BounceWriter(signer: core.signer).bounce(job, failed: failed, now: core.now())
+            let lifetime = Double(core.configuration.queueDays) * 86_400
+            return try BounceWriter(signer: core.signer, lifetime: lifetime).bounce(job, failed: failed, now: core.now())
+        }
+        if let plugins = core.plugins {
+            hooks.reconcilePlugins = { try await plugins.reconcile() }
+            hooks.pluginStatuses = { await plugins.statuses() }
         }
         let started = DateTime.format(core.now(), milliseconds: false)
         hooks.liveDetails = {

@@ -3,6 +3,7 @@ import Identity
 import Logging
 import MailModel
 import MailStore
+import PluginHost
 import WSSecurity
 
 /// What all services of a running server share. Everything is passed in; nothing is global.
@@ -14,7 +15,11 @@ struct ServerCore: Sendable {
     let metrics: ServerMetrics
     let logger: Logger
     let clock: @Sendable () -> Date
+    /// nil: this server runs no plug-ins (`plugins = off`).
+    let plugins: PluginHost?
 
+    /// The plug-ins that see one event, from its beginning to its end.
+    var pipeline: PluginPipeline { plugins?.pipeline ?? .empty }
     var domain: MailDomain { configuration.domain }
     var signer: DomainSigner { keys.signer }
     func now() -> Date { clock() }

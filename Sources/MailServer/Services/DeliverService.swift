@@ -2,6 +2,7 @@ import Foundation
 import Identity
 import MailModel
 import MailStore
+import PluginHost
 import SOAP
 
 /// Deliver and PeerStatus: what another domain's server may ask. Each item of a batch is judged by itself.
@@ -31,7 +32,7 @@ struct DeliverService: Sendable {
                 results[index] = .init(fault)
             }
         }
-        for _ in 0..<4 where !open.isEmpty {
+        for _ in 0..<SubmissionService.attempts where !open.isEmpty {
             open = await accept(open, from: peer, now: now, results: &results)
         }
         for candidate in open { results[candidate.index] = .init(SOAPFault(.busy, "the mailboxes keep changing; try again")) }
@@ -80,6 +81,7 @@ struct DeliverService: Sendable {
         _ candidates: [Candidate], from peer: MailDomain, now: Date, results: inout [DeliverOperation.Result?]
     ) async -> [Candidate] {
         var ready: [(Candidate, Acceptance)] = []
+        let pipeline = core.pipeline
         do {
             let verdicts = try await core.store.examine(candidates.map(\.intent))
             for (candidate, verdict) in zip(candidates, verdicts) {
@@ -88,7 +90,7 @@ struct DeliverService: Sendable {
                 case .conflict: results[candidate.index] = .init(SubmissionService.idConflict)
                 case .open(let examination):
                     do {
-                        ready.append((candidate, try acceptance(of: candidate, from: peer, examination, now: now)))
+                        ready.append((candidate, try await acceptance(of: candidate, from: peer, examination, pipeline, now: now)))
                     } catch { results[candidate.index] = .init(SOAPFault.from(error)) }
                 }
             }
@@ -113,30 +115,41 @@ struct DeliverService: Sendable {
     }
 
     private func log(_ candidate: Candidate, from peer: MailDomain, _ acceptance: Acceptance) {
+        let recipients = acceptance.local.flatMap(\.recipients) + acceptance.remote.flatMap(\.recipients)
         core.logger.info(
             "message received",
             metadata: [
                 "message": "\(candidate.message.message.id)", "peer": "\(peer)", "from": "\(candidate.message.message.from.address)",
-                "to": "\(acceptance.local.flatMap(\.recipients).map(\.description).joined(separator: ", "))",
+                "to": "\(recipients.map(\.description).joined(separator: ", "))",
                 "bytes": "\(candidate.message.octets.count)", "refused": "\(acceptance.refused.count)",
             ])
     }
 
     private func acceptance(
-        of candidate: Candidate, from peer: MailDomain, _ examination: IntentExamination, now: Date
-    ) throws -> Acceptance {
-        let verdicts = RecipientVerdicts(candidate.postmark.postmark.recipients, examination)
+        of candidate: Candidate, from peer: MailDomain, _ examination: IntentExamination, _ pipeline: PluginPipeline, now: Date
+    ) async throws -> Acceptance {
+        let run = PluginRun(principal: nil, now: now)
+        let mailer = PluginMailer(signer: core.signer, configuration: core.configuration)
+        let facts = candidate.postmark.postmark
+        let routing = await LocalRouting.ask(
+            pipeline, about: examination, size: candidate.intent.size, hops: facts.hops, mailer: mailer, in: run)
+        let verdicts = RecipientVerdicts(facts.recipients, examination, routing)
         let receipt = try Receipt(
             messageID: candidate.message.message.id, digest: candidate.message.digest,
             postmarkDigest: candidate.postmark.digest, signer: core.signer, audience: peer,
-            recipients: verdicts.statuses(home: core.domain), time: now
+            recipients: verdicts.statuses(), time: now
         ).sealed(by: core.signer)
-        let recipients = candidate.postmark.postmark.recipients.filter { verdicts.open.contains($0) }
-        return Acceptance(
-            origin: .peer(peer), message: MessageRecord(candidate.message),
-            local: recipients.isEmpty
-                ? [] : [LocalDelivery(recipients: recipients, postmark: candidate.postmark.octets)],
+        let recipients = facts.recipients.filter { verdicts.open.contains($0) }
+        let expires = now.addingTimeInterval(Double(core.configuration.queueDays) * 86_400)
+        let (local, waiting, passedOn) = try routing.deliveries(
+            to: recipients, of: candidate.message, postmark: candidate.postmark.octets, expires: expires, mailer: mailer, now: now)
+        var acceptance = Acceptance(
+            origin: .peer(peer), message: MessageRecord(candidate.message), local: local, remote: waiting,
             refused: verdicts.refusals, repeated: verdicts.repeated, receipt: receipt)
+        acceptance.settled = verdicts.settled
+        acceptance.effects = try mailer.effects(of: run, hops: facts.hops, now: now)
+        acceptance.effects.messages += passedOn
+        return acceptance
     }
 
     /// The receipts this server gave for a message of the asking domain.

@@ -1,6 +1,7 @@
 import Identity
 import MailModel
 import MailStore
+import SOAP
 
 /// Which recipients share a Postmark: the visible ones of each destination together, each Bcc recipient alone, so that
 /// no Postmark tells one recipient of a blind copy to another (design §4).
@@ -17,17 +18,20 @@ struct DeliveryPlan: Sendable {
     let local: [Address]
     let remote: [Address]
 
-    init(request: SendOperation.Request, home: MailDomain) {
+    /// - Parameter replaced: recipients that a plug-in redirects, with whom it goes to instead.
+    init(request: SendOperation.Request, home: MailDomain, replaced: [Address: [Address]] = [:]) {
         let message = request.message.message
         var seen: Set<Address> = []
         var domains: [MailDomain] = []
         var visible: [MailDomain: [Address]] = [:]
-        for address in (message.to + message.cc).map(\.address) where seen.insert(address).inserted {
+        for address in (message.to + message.cc).map(\.address) where replaced[address] == nil && seen.insert(address).inserted {
             if visible[address.domain] == nil { domains.append(address.domain) }
             visible[address.domain, default: []].append(address)
         }
         var groups = domains.map { Group(domain: $0, recipients: visible[$0] ?? []) }
-        for address in request.bcc where seen.insert(address).inserted {
+        // Those whom a plug-in put in are nobody's business either.
+        let targets = replaced.sorted { $0.key < $1.key }.flatMap(\.value)
+        for address in request.bcc.filter({ replaced[$0] == nil }) + targets where seen.insert(address).inserted {
             groups.append(Group(domain: address.domain, recipients: [address]))
         }
         self.groups = groups
@@ -41,41 +45,68 @@ struct RecipientVerdicts: Sendable {
     private(set) var open: Set<Address> = []
     private(set) var repeated: [Address] = []
     private(set) var refusals: [Refusal] = []
+    /// Recipients dealt with by passing the message on.
+    private(set) var settled: [RecipientOutcome] = []
     private var order: [(Address, RecipientVerdict)] = []
+    private let routing: LocalRouting
 
-    init(_ recipients: [Address], _ examination: IntentExamination) {
+    init(_ recipients: [Address], _ examination: IntentExamination, _ routing: LocalRouting) {
+        self.routing = routing
         for recipient in recipients {
             let verdict = examination.verdicts[recipient] ?? .unknown
             order.append((recipient, verdict))
             switch verdict {
             case .deliverable: open.insert(recipient)
             case .handled: repeated.append(recipient)
-            case .unknown:
-                refusals.append(Refusal(recipient: recipient, reason: "there is no such mailbox", isTemporary: false))
-            case .disabled:
-                refusals.append(Refusal(recipient: recipient, reason: "the mailbox is disabled", isTemporary: false))
-            case .overQuota:
-                refusals.append(Refusal(recipient: recipient, reason: "the mailbox is full", isTemporary: true))
+            case .unknown where isPassedOn(recipient):
+                open.insert(recipient)
+                settled.append(RecipientOutcome(recipient: recipient, state: .accepted, reason: "passed on by a plug-in"))
+            case .unknown, .disabled, .overQuota:
+                let (_, reason, isTemporary) = Self.refusal(verdict, of: recipient, routing)
+                refusals.append(Refusal(recipient: recipient, reason: reason, isTemporary: isTemporary))
             }
         }
     }
 
-    /// What the Receipt says of each recipient.
-    /// - Parameter home: local recipients are delivered by the same commit; others are only queued by it.
-    func statuses(home: MailDomain) -> [MailModel.RecipientStatus] {
+    private func isPassedOn(_ recipient: Address) -> Bool { routing.aliases[recipient] != nil && routing.obstacle == nil }
+
+    private static func refusal(
+        _ verdict: RecipientVerdict, of recipient: Address, _ routing: LocalRouting
+    ) -> (code: FaultSubcode, reason: String, isTemporary: Bool) {
+        switch verdict {
+        case .disabled: return (.forbidden, "the mailbox is disabled", false)
+        case .overQuota: return (.quotaExceeded, "the mailbox is full", true)
+        default: break
+        }
+        if routing.unavailable[recipient] != nil {
+            return (.pluginUnavailable, "whose address this is cannot be said now; try again later", true)
+        }
+        if routing.aliases[recipient] != nil, let obstacle = routing.obstacle {
+            return (obstacle == .hops ? .loop : .tooLarge, obstacle.reason, false)
+        }
+        return (.unknownRecipient, "there is no such mailbox", false)
+    }
+
+    /// The fault for a message that nobody can get.
+    var fault: SOAPFault? {
+        guard open.isEmpty, repeated.isEmpty, let first = refusals.first else { return nil }
+        let verdict = order.first { $0.0 == first.recipient }?.1 ?? .unknown
+        let code = Self.refusal(verdict, of: first.recipient, routing).code
+        return SOAPFault(code == .forbidden ? .unknownRecipient : code, "\(first.recipient): \(first.reason)")
+    }
+
+    /// What the Receipt says of each recipient: those delivered by the same commit are "delivered", others are queued by it.
+    func statuses() -> [MailModel.RecipientStatus] {
         order.map { recipient, verdict in
             switch verdict {
             case .deliverable:
-                MailModel.RecipientStatus(recipient, recipient.domain == home ? .delivered : .accepted)
-            case .unknown:
-                MailModel.RecipientStatus(
-                    recipient, .refused, code: "UnknownRecipient", reason: "there is no such mailbox")
-            case .disabled:
-                MailModel.RecipientStatus(recipient, .refused, code: "Forbidden", reason: "the mailbox is disabled")
-            case .overQuota:
-                MailModel.RecipientStatus(recipient, .refused, code: "QuotaExceeded", reason: "the mailbox is full")
-            case .handled(let state):
-                MailModel.RecipientStatus(recipient, .init(state, isLocal: recipient.domain == home))
+                return MailModel.RecipientStatus(
+                    recipient, recipient.domain == routing.home && !routing.waits ? .delivered : .accepted)
+            case .handled(let state): return MailModel.RecipientStatus(recipient, .init(state))
+            case .unknown where isPassedOn(recipient): return MailModel.RecipientStatus(recipient, .accepted)
+            case .unknown, .disabled, .overQuota:
+                let (code, reason, _) = Self.refusal(verdict, of: recipient, routing)
+                return MailModel.RecipientStatus(recipient, .refused, code: code.rawValue, reason: reason)
             }
         }
     }
@@ -83,9 +114,9 @@ struct RecipientVerdicts: Sendable {
 
 extension MailModel.RecipientStatus.State {
     /// What an earlier acceptance of the same message came to, in a Receipt's words.
-    init(_ state: RecipientState, isLocal: Bool) {
+    init(_ state: RecipientState) {
         switch state {
-        case .queued, .accepted: self = isLocal ? .delivered : .accepted
+        case .queued, .accepted: self = .accepted
         case .delivered: self = .delivered
         case .refused, .bounced, .expired: self = .refused
         case .unknown: self = .unknown

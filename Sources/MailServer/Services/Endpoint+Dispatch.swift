@@ -1,5 +1,6 @@
 import Identity
 import MailModel
+import PluginAPI
 import SOAP
 import WSSecurity
 import XMLCore
@@ -23,6 +24,7 @@ extension Endpoint {
             return writer(response)
         case .peerStatus:
             return writer(try await services.deliver.status(.parse(element), from: Endpoint.peer(request)))
+        case .extension: return writer(try await callExtension(request))
         case .metadata: return writer(try await services.directory.metadata(.parse(element)))
         default: return try await dispatchUser(request, facts)
         }
@@ -33,7 +35,9 @@ extension Endpoint {
         let user = try Endpoint.user(request)
         switch request.operation {
         case .send:
-            let response = try await services.submission.send(.parse(element), by: user, method: Endpoint.method(request))
+            let response = try await services.submission.send(
+                .parse(element),
+                by: .init(address: user, method: Endpoint.method(request), identity: Endpoint.identity(request)))
             core.metrics.increment(.messagesSubmitted)
             return writer(response)
         case .list: return writer(try await services.mailbox.list(.parse(element), of: user))
@@ -53,6 +57,29 @@ extension Endpoint {
                 try await services.tokens.changePassword(.parse(element), of: user, from: facts.peerAddress))
         default: throw SOAPFault(.unknownAction, "this server does not offer \(request.operation.rawValue)")
         }
+    }
+
+    private func callExtension(_ request: AuthenticatedRequest) async throws -> ExtensionOperation.Response {
+        let (kind, principal): (ExtensionCaller, Address?)
+        switch request.principal {
+        case .user(let address): (kind, principal) = (.user, address)
+        case .peer: (kind, principal) = (.peer, nil)
+        case .anonymous: throw SOAPFault(.forbidden, "extensions are for users and servers of other domains")
+        }
+        return try await services.extensions.call(
+            .parse(request.payload.element), by: Endpoint.identity(request), kind: kind, principal: principal)
+    }
+
+    /// What plug-ins may learn of the caller.
+    private static func identity(_ request: AuthenticatedRequest) -> CallerIdentity {
+        let principal =
+            switch request.principal {
+            case .user(let address): address.description
+            case .peer(let domain): domain.description
+            case .anonymous: ""
+            }
+        let method = request.session?.method ?? request.method
+        return CallerIdentity(principal: principal, method: method.rawValue, token: request.certificate?.der)
     }
 
     private func writer(_ response: some Payload) -> PayloadWriter {

@@ -40,6 +40,7 @@ final class Endpoint: Sendable {
         let submission: SubmissionService
         let mailbox: MailboxService
         let deliver: DeliverService
+        let extensions: ExtensionService
         let tokens: TokenService
         let directory: DirectoryService
         let sessions: SessionDirectory

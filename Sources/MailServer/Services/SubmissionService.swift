@@ -2,44 +2,69 @@ import Foundation
 import Identity
 import MailModel
 import MailStore
+import PluginAPI
+import PluginHost
 import SOAP
 
 /// Send: accepts a user's message, delivers what is local and queues the rest in one transaction (design §5.1, T1).
+///
+/// ```
+/// check ── examine ──▶ sending plug-ins ──▶ resolvers ──▶ Postmarks, Receipt ──▶ accept
+///             ▲                                                                   │
+///             └────────────── the store or a plug-in's values changed ◀───────────┘
+/// ```
 struct SubmissionService: Sendable {
     let core: ServerCore
+    private var mailer: PluginMailer { PluginMailer(signer: core.signer, configuration: core.configuration) }
+
+    /// Who hands a message in, and how they proved it.
+    struct Submitter: Sendable {
+        let address: Address
+        let method: Postmark.AuthenticationMethod
+        let identity: CallerIdentity
+    }
+
+    /// How often plug-ins and verdicts are asked again when the store has changed meanwhile.
+    static let attempts = 8
 
     /// - Returns: the signed Receipt, after everything it says is durable.
-    func send(
-        _ request: SendOperation.Request, by author: Address, method: Postmark.AuthenticationMethod
-    ) async throws -> SendOperation.Response {
+    func send(_ request: SendOperation.Request, by submitter: Submitter) async throws -> SendOperation.Response {
         let now = core.now()
-        try check(request, author: author, now: now)
-        let plan = DeliveryPlan(request: request, home: core.domain)
+        try check(request, author: submitter.address, now: now)
         // The store judges again inside its transaction; a mailbox may have changed since the verdict was read.
-        for _ in 0..<4 {
-            let intent = IntentRequest(
-                origin: .submission(by: author), messageID: request.message.message.id.description,
-                digest: request.message.digest, size: request.message.octets.count + DeliveryPlan.postmarkSize,
-                local: plan.local, remote: plan.remote, wantsSentCopy: true)
-            switch try await core.store.examine(intent) {
+        for _ in 0..<SubmissionService.attempts {
+            let plan = DeliveryPlan(request: request, home: core.domain)
+            let original: IntentExamination
+            switch try await core.store.examine(intent(request, by: submitter.address, plan)) {
             case .duplicate(let receipt): return SendOperation.Response(receipt: receipt)
             case .conflict: throw SubmissionService.idConflict
-            case .open(let examination):
-                let acceptance = try accept(request, by: author, method: method, plan: plan, examination, now: now)
-                switch try await core.store.accept(acceptance, now: now) {
-                case .accepted:
-                    log(request, by: author, acceptance)
-                    return SendOperation.Response(receipt: acceptance.receipt)
-                case .duplicate(let receipt): return SendOperation.Response(receipt: receipt)
-                case .conflict: throw SubmissionService.idConflict
-                case .changed: continue
-                }
+            case .open(let examination): original = examination
+            }
+            try requireSubmitter(original.submitter)
+            let pipeline = core.pipeline
+            let run = PluginRun(principal: submitter.address, now: now)
+            let decision = try await decide(request, submitter, original, pipeline, run)
+            let acceptance = try await acceptance(of: request, by: submitter, plan, original, decision, pipeline, run, now: now)
+            switch try await core.store.accept(acceptance, now: now) {
+            case .accepted:
+                log(request, by: submitter.address, acceptance)
+                return SendOperation.Response(receipt: acceptance.receipt)
+            case .duplicate(let receipt): return SendOperation.Response(receipt: receipt)
+            case .conflict: throw SubmissionService.idConflict
+            case .changed: continue
             }
         }
         throw SOAPFault(.busy, "the recipients' mailboxes keep changing; try again")
     }
 
     static let idConflict = SOAPFault(.idConflict, "this message id was used for another message; give the message a new id")
+
+    private func intent(_ request: SendOperation.Request, by author: Address, _ plan: DeliveryPlan) -> IntentRequest {
+        IntentRequest(
+            origin: .submission(by: author), messageID: request.message.message.id.description, digest: request.message.digest,
+            size: request.message.octets.count + DeliveryPlan.postmarkSize, local: plan.local, remote: plan.remote,
+            wantsSentCopy: true)
+    }
 
     private func log(_ request: SendOperation.Request, by author: Address, _ acceptance: Acceptance) {
         let recipients = acceptance.local.flatMap(\.recipients) + acceptance.remote.flatMap(\.recipients)
@@ -71,45 +96,7 @@ struct SubmissionService: Sendable {
         if let constraint = message.constraints.first {
             throw SOAPFault(.unsupportedConstraint, "this server cannot keep the constraint \"\(constraint.rawValue)\"")
         }
-        guard message.attachments.isEmpty, message.bounce == nil else {
-            throw SOAPFault(.invalidMessage, "this server takes no attachment references or bounces from users")
-        }
-    }
-
-    private func accept(
-        _ request: SendOperation.Request, by author: Address, method: Postmark.AuthenticationMethod, plan: DeliveryPlan,
-        _ examination: IntentExamination, now: Date
-    ) throws -> Acceptance {
-        try requireSubmitter(examination.submitter)
-        let verdicts = RecipientVerdicts(plan.groups.flatMap(\.recipients), examination)
-        if verdicts.open.isEmpty, verdicts.repeated.isEmpty, let refusal = verdicts.refusals.first {
-            throw SOAPFault(
-                refusal.isTemporary ? .quotaExceeded : .unknownRecipient, "\(refusal.recipient): \(refusal.reason)")
-        }
-        var acceptance = Acceptance(
-            origin: .submission(by: author), message: MessageRecord(request.message), refused: verdicts.refusals,
-            repeated: verdicts.repeated, sentCopy: true, receipt: [])
-        let expires = now.addingTimeInterval(Double(core.configuration.queueDays) * 86_400)
-        for group in plan.groups {
-            let recipients = group.recipients.filter { verdicts.open.contains($0) }
-            guard !recipients.isEmpty else { continue }
-            let postmark = try Postmark(
-                message: request.message, signer: core.signer, destination: group.domain, recipients: recipients,
-                sender: author, method: method, time: now
-            ).sealed(by: core.signer)
-            if group.domain == core.domain {
-                acceptance.local.append(LocalDelivery(recipients: recipients, postmark: postmark))
-            } else {
-                acceptance.remote.append(
-                    RemoteDelivery(
-                        destination: group.domain, recipients: recipients, postmark: postmark, expires: expires))
-            }
-        }
-        acceptance.receipt = try Receipt(
-            messageID: request.message.message.id, digest: request.message.digest, postmarkDigest: nil,
-            signer: core.signer, audience: core.domain, recipients: verdicts.statuses(home: core.domain), time: now
-        ).sealed(by: core.signer)
-        return acceptance
+        guard message.bounce == nil else { throw SOAPFault(.invalidMessage, "this server takes no bounces from users") }
     }
 
     private func requireSubmitter(_ verdict: RecipientVerdict) throws(SOAPFault) {
@@ -117,6 +104,127 @@ struct SubmissionService: Sendable {
         case .deliverable, .handled: break
         case .overQuota: throw SOAPFault(.quotaExceeded, "your mailbox is full: delete mail, then send again")
         case .unknown, .disabled: throw SOAPFault(.forbidden, "your account may not send")
+        }
+    }
+}
+
+// MARK: - Plug-ins
+
+extension SubmissionService {
+    /// What the sending plug-ins decided.
+    private struct Decision {
+        var replaced: [Address: [Address]] = [:]
+        var removed: [Postmark.Removed] = []
+    }
+
+    private func decide(
+        _ request: SendOperation.Request, _ submitter: Submitter, _ examination: IntentExamination, _ pipeline: PluginPipeline,
+        _ run: PluginRun
+    ) async throws(SOAPFault) -> Decision {
+        var decision = Decision()
+        let message = request.message.message
+        if pipeline.hasSending {
+            let event = SubmissionEvent(
+                message: MessageFacts(request.message, isAutomatic: false),
+                recipients: (message.to + message.cc).map(\.address) + request.bcc, identity: submitter.identity)
+            switch await pipeline.submit(event, in: run) {
+            case .accepted(let replaced, let dropped):
+                // What an earlier acceptance of this message has dealt with stays as it is.
+                decision.replaced = replaced.filter { isOpen($0.key, examination) }
+                decision.removed = removals(of: dropped, from: message)
+            case .refused(let reason, let isTransient, let plugin):
+                core.logger.info("refused by a plug-in", metadata: ["message": "\(message.id)", "plugin": "\(plugin)"])
+                throw SOAPFault(isTransient ? .pluginUnavailable : .refusedByPolicy, PluginText.line(reason))
+            case .unavailable(let reason, let plugin):
+                core.logger.warning("a plug-in is out", metadata: ["plugin": "\(plugin)", "reason": "\(PluginText.line(reason))"])
+                throw SOAPFault(.pluginUnavailable, "a check that this server must make cannot be made now; try again later")
+            }
+        }
+        let removed = Set(decision.removed.map(\.digest))
+        guard message.attachments.allSatisfy({ removed.contains($0.digest) }) else {
+            throw SOAPFault(.invalidMessage, "this server takes no attachment references from users")
+        }
+        return decision
+    }
+
+    private func isOpen(_ recipient: Address, _ examination: IntentExamination) -> Bool {
+        if case .handled = examination.verdicts[recipient] { return false }
+        return true
+    }
+
+    private func removals(of dropped: [DroppedAttachment], from message: Message) -> [Postmark.Removed] {
+        dropped.flatMap { drop in
+            message.attachments.filter { $0.digest == drop.digest }.map {
+                Postmark.Removed(name: $0.name, digest: $0.digest, plugin: drop.plugin.description)
+            }
+        }
+    }
+
+    private func acceptance(
+        of request: SendOperation.Request, by submitter: Submitter, _ plan: DeliveryPlan, _ original: IntentExamination,
+        _ decision: Decision, _ pipeline: PluginPipeline, _ run: PluginRun, now: Date
+    ) async throws -> Acceptance {
+        var (plan, examination) = (plan, original)
+        if !decision.replaced.isEmpty {
+            plan = DeliveryPlan(request: request, home: core.domain, replaced: decision.replaced)
+            guard !plan.groups.isEmpty else { throw SOAPFault(.refusedByPolicy, "a plug-in left the message without recipients") }
+            if case .open(let again) = try await core.store.examine(intent(request, by: submitter.address, plan)) {
+                examination = again
+            } else {
+                // Every target has it already: the redirected recipients still need their state.
+                examination = IntentExamination(
+                    verdicts: Dictionary(uniqueKeysWithValues: (plan.local + plan.remote).map { ($0, .handled(.accepted)) }),
+                    submitter: original.submitter)
+            }
+        }
+        let routing = await LocalRouting.ask(
+            pipeline, about: examination, size: request.message.octets.count + DeliveryPlan.postmarkSize, hops: 0, mailer: mailer,
+            in: run)
+        let verdicts = RecipientVerdicts(plan.groups.flatMap(\.recipients), examination, routing)
+        if let fault = verdicts.fault { throw fault }
+        var acceptance = Acceptance(
+            origin: .submission(by: submitter.address), message: MessageRecord(request.message), refused: verdicts.refusals,
+            repeated: verdicts.repeated, sentCopy: true, receipt: [])
+        let targets = Set(plan.groups.flatMap(\.recipients))
+        let redirected = decision.replaced.keys.filter { !targets.contains($0) }.sorted().map {
+            RecipientOutcome(recipient: $0, state: .accepted, reason: "passed on to others by a plug-in")
+        }
+        acceptance.settled = redirected + verdicts.settled
+        acceptance.effects = try mailer.effects(of: run, hops: 0, now: now)
+        try addDeliveries(to: &acceptance, request, submitter, plan, verdicts, routing, decision.removed, now: now)
+        let statuses =
+            verdicts.statuses()
+            + redirected.map { MailModel.RecipientStatus($0.recipient, .accepted, code: "Redirected", reason: $0.reason) }
+        acceptance.receipt = try Receipt(
+            messageID: request.message.message.id, digest: request.message.digest, postmarkDigest: nil,
+            signer: core.signer, audience: core.domain, recipients: statuses, time: now
+        ).sealed(by: core.signer)
+        return acceptance
+    }
+
+    private func addDeliveries(
+        to acceptance: inout Acceptance, _ request: SendOperation.Request, _ submitter: Submitter, _ plan: DeliveryPlan,
+        _ verdicts: RecipientVerdicts, _ routing: LocalRouting, _ removed: [Postmark.Removed], now: Date
+    ) throws {
+        let expires = now.addingTimeInterval(Double(core.configuration.queueDays) * 86_400)
+        for group in plan.groups {
+            let recipients = group.recipients.filter { verdicts.open.contains($0) }
+            guard !recipients.isEmpty else { continue }
+            var postmark = Postmark(
+                message: request.message, signer: core.signer, destination: group.domain, recipients: recipients,
+                sender: submitter.address, method: submitter.method, time: now)
+            postmark.removed = removed
+            let octets = try postmark.sealed(by: core.signer)
+            if group.domain == core.domain {
+                let (local, waiting, passedOn) = try routing.deliveries(
+                    to: recipients, of: request.message, postmark: octets, expires: expires, mailer: mailer, now: now)
+                acceptance.local += local
+                acceptance.remote += waiting
+                acceptance.effects.messages += passedOn
+            } else {
+                acceptance.remote.append(
+                    RemoteDelivery(destination: group.domain, recipients: recipients, postmark: octets, expires: expires))
+            }
         }
     }
 }

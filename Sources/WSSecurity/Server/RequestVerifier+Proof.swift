@@ -60,11 +60,14 @@ extension RequestVerifier {
             }
             return certificate.publicKey
         }
-        let body = try requireSigned(call, timestamp, verified, addressing: call.rule.addressingSigned)
+        let body = try requireSigned(
+            call, timestamp, verified, addressing: call.rule.principals.isSubset(of: call.rule.addressingSigned))
         guard timestamp.isFresh(at: call.now, skew: skew) else { throw MessageTimestamp.stale(call.now) }
         let stapled = call.operation == .issueToken ? TokenRequest.stapledMetadata(in: call.payload) : nil
         let principal = try await credentials.principal(of: certificate, stapled: stapled, at: call.now)
         guard principal != .anonymous else { throw SOAPFault(.untrustedCertificate, "The certificate names nobody.") }
+        // Where it depends on who calls, that had to be known first.
+        if call.rule.addressingSigned.contains(principal.kind) { try requireAddressingSigned(call, verified) }
         return Proof(
             principal: principal, method: .x509, protection: .signed(body: body), certificate: certificate,
             attemptID: Self.attemptID(call, verified))
@@ -131,12 +134,14 @@ extension RequestVerifier {
         guard verified.verified(timestamp.element) != nil else {
             throw SOAPFault(.unsignedPart, "The Timestamp must be signed.")
         }
-        if addressing {
-            for (name, element) in call.addressingElements where verified.verified(element) == nil {
-                throw SOAPFault(.unsignedPart, "The header \(name) must be signed.")
-            }
-        }
+        if addressing { try requireAddressingSigned(call, verified) }
         return body
+    }
+
+    private func requireAddressingSigned(_ call: Call, _ verified: VerifiedSignature) throws(SOAPFault) {
+        for (name, element) in call.addressingElements where verified.verified(element) == nil {
+            throw SOAPFault(.unsignedPart, "The header \(name) must be signed.")
+        }
     }
 }
 

@@ -5,14 +5,14 @@ public struct SecurityPolicy: Sendable {
     public struct Rule: Sendable, Hashable {
         public var credentials: Set<CredentialKind>
         public var principals: Set<PrincipalKind>
-        /// With X.509: To, Action, MessageID must be signed too. (Sessions always sign them; zeep and JAX-WS never do.)
-        public var addressingSigned: Bool
+        /// With X.509: whose To, Action, MessageID must be signed too. (Sessions always sign them; zeep and JAX-WS never do.)
+        public var addressingSigned: Set<PrincipalKind>
         /// Also for credentials that would survive plain HTTP.
         public var requiresTLS: Bool
 
         public init(
-            _ credentials: Set<CredentialKind>, by principals: Set<PrincipalKind>, addressingSigned: Bool = false,
-            requiresTLS: Bool = true
+            _ credentials: Set<CredentialKind>, by principals: Set<PrincipalKind>,
+            addressingSigned: Set<PrincipalKind> = [], requiresTLS: Bool = true
         ) {
             self.credentials = credentials
             self.principals = principals
@@ -35,7 +35,8 @@ public struct SecurityPolicy: Sendable {
 
     public static let standard: SecurityPolicy = {
         let user = Rule([.session, .username, .x509], by: [.user])
-        let peer = Rule([.session, .x509], by: [.peer], addressingSigned: true)
+        let peer = Rule([.session, .x509], by: [.peer], addressingSigned: [.peer])
+        let either = Rule([.session, .username, .x509], by: [.user, .peer], addressingSigned: [.peer])
         let open = Rule(Set(CredentialKind.allCases), by: Set(PrincipalKind.allCases), requiresTLS: false)
         return SecurityPolicy(rules: [
             .send: user, .list: user, .retrieve: user, .delete: user, .mark: user, .move: user, .status: user,
@@ -43,8 +44,9 @@ public struct SecurityPolicy: Sendable {
             .enroll: Rule([.session, .username], by: [.user]),
             .changePassword: Rule([.session, .username], by: [.user]),
             .deliver: peer, .peerStatus: peer,
+            .extension: either,
             .challenge: open, .metadata: user,
-            .issueToken: Rule([.username, .x509], by: [.user, .peer], addressingSigned: true),
+            .issueToken: Rule([.username, .x509], by: [.user, .peer], addressingSigned: [.user, .peer]),
             .renewToken: Rule([.session], by: [.user, .peer]),
             .cancelToken: Rule([.session], by: [.user, .peer]),
         ])

@@ -8,6 +8,10 @@ struct ReadCommand: MailboxCommand {
         discussion: """
             Ends with status 2 where a signature does not verify.
 
+            A message that somebody's server passed on is shown as its author wrote it, \
+            with the signature of the author's own domain, and below Via who passed it on. \
+            Files that a plug-in of a server took out are named.
+
             Examples:
               wsemail read 12
               wsemail read 12 --raw > message.xml
@@ -48,7 +52,7 @@ struct ReadCommand: MailboxCommand {
                 }
             }
             guard letter.isBelieved else {
-                if raw { screen.warning(letter.verdict.words) }
+                if raw { screen.warning(letter.layers.compactMap(\.doubt).first ?? "NOT VERIFIED") }
                 throw CommandFailure.notVerified
             }
         }

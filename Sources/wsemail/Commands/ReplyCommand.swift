@@ -10,6 +10,9 @@ struct ReplyCommand: MailboxCommand {
             Goes to its author, or with --all to everybody named in it. The text comes \
             from --body, from --file, or from standard input.
 
+            A message that was passed on is answered to its original author, not to the \
+            address that passed it on.
+
             Example:
               wsemail reply 12 --body "Thank you."
             """)
@@ -43,9 +46,10 @@ struct ReplyCommand: MailboxCommand {
             let location = try await client.resolve(reference)
             let answered = try await client.retrieve(location)
             if !answered.isBelieved {
-                screen.warning("the message that you answer is \(answered.verdict.words)")
+                let doubt = answered.layers.compactMap(\.doubt).first ?? "NOT VERIFIED"
+                screen.warning("the message that you answer is \(doubt)")
             }
-            var draft = Draft.reply(to: answered.message.message, by: client.account.address, text: text, toAll: all)
+            var draft = Draft.reply(to: answered, by: client.account.address, text: text, toAll: all)
             draft.isSigned = sign
             let sent = try await Progress.run("sending…", screen) { try await client.send(draft) }
             _ = try? await client.mark([location], add: ["answered"])

@@ -23,6 +23,18 @@ struct EvidenceView {
         if let domain = report.vouchedBy, let time = report.time {
             lines.append(field("Vouched", "by \(domain) on \(MailText.date(time))"))
         }
+        if let domain = report.vouchedBy, let time = report.time, let method = report.method,
+            let words = SignatureVerdict.verified(domain: domain, method: method, time: time).methodWords
+        {
+            lines.append(field("Proof", words))
+        }
+        for item in report.removed {
+            lines.append(field("Removed", "by \(PrintableText.clean(item.plugin)): \(MailText.removed(item))"))
+        }
+        for mail in report.passedOn.map(\.message) {
+            lines.append(
+                field("Inside", "the message of \(MailText.mailbox(mail.from)): \(PrintableText.clean(mail.subject)) (\(mail.id))"))
+        }
         if !report.postmarkRecipients.isEmpty {
             lines.append(field("Sent to", report.postmarkRecipients.map(\.unicode).joined(separator: ", ")))
         }
@@ -67,6 +79,19 @@ struct EvidenceJSON: Encodable {
         let reason: String?
     }
 
+    struct Removed: Encodable {
+        let name: String
+        let sha256: String
+        let by: String
+    }
+
+    struct PassedOn: Encodable {
+        let id: MessageID
+        let from: Address
+        let subject: String
+        let digest: String
+    }
+
     let isVerified: Bool
     let id: MessageID?
     let from: Address?
@@ -76,6 +101,9 @@ struct EvidenceJSON: Encodable {
     let vouchedBy: MailDomain?
     let time: Date?
     let postmarkRecipients: [Address]
+    let method: String?
+    let removed: [Removed]
+    let passedOn: [PassedOn]
     let statements: [Statement]
     let findings: [Finding]
 
@@ -86,10 +114,16 @@ struct EvidenceJSON: Encodable {
         from = message?.from.address
         to = message.map { ($0.to + $0.cc).map(\.address) } ?? []
         subject = message?.subject
-        digest = report.message.map { $0.digest.map { String(format: "%02x", $0) }.joined() }
+        digest = report.message.map { MailText.hex($0.digest) }
         vouchedBy = report.vouchedBy
         time = report.time
         postmarkRecipients = report.postmarkRecipients
+        method = report.method?.rawValue
+        removed = report.removed.map { Removed(name: $0.name, sha256: MailText.hex($0.digest), by: $0.plugin) }
+        passedOn = report.passedOn.map {
+            PassedOn(
+                id: $0.message.id, from: $0.message.from.address, subject: $0.message.subject, digest: MailText.hex($0.digest))
+        }
         statements = report.statements.flatMap { statement in
             statement.recipients.map {
                 Statement(

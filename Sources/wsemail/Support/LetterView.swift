@@ -10,8 +10,10 @@ struct LetterView {
     let style: TerminalStyle
 
     var text: String {
-        let message = letter.message.message
+        let original = letter.original
+        let message = original.message.message
         var lines = warnings
+        for layer in letter.layers.dropLast() { lines.append(field("Via", via(layer))) }
         lines.append(field("From", MailText.mailbox(message.from)))
         lines.append(field("To", MailText.mailboxes(message.to)))
         if !message.cc.isEmpty { lines.append(field("Cc", MailText.mailboxes(message.cc))) }
@@ -20,13 +22,14 @@ struct LetterView {
         }
         lines.append(field("Date", MailText.date(message.date)))
         lines.append(field("Subject", PrintableText.clean(message.subject)))
-        lines.append(field("Signed", signed))
-        if let author = letter.author.words {
-            lines.append(field("Author", style.apply([letter.author.isBelieved ? .green : .red], to: PrintableText.clean(author))))
+        lines.append(field("Signed", signed(original.verdict)))
+        if let author = original.author.words {
+            lines.append(field("Author", style.apply([original.author.isBelieved ? .green : .red], to: PrintableText.clean(author))))
         }
-        if let method = letter.verdict.methodWords { lines.append(field("Proof", method)) }
+        if let method = original.verdict.methodWords { lines.append(field("Proof", method)) }
         lines.append(field("Id", message.id.description))
         if let answered = message.inReplyTo { lines.append(field("Answers", answered.description)) }
+        lines += files
         lines += extras(message)
         lines.append("")
         // Indented by nothing, but told apart by the blank line: nothing below it is said by this program.
@@ -34,31 +37,52 @@ struct LetterView {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private var signed: String {
-        let words = PrintableText.clean(letter.verdict.words)
-        return style.apply(letter.verdict.isBelieved ? [.green] : [.red, .bold], to: words)
+    /// Who passed it on, and whose word that is.
+    private func via(_ layer: JudgedMail) -> String {
+        let message = layer.message.message
+        return "\(MailText.mailbox(message.from)) passed it on, \(MailText.date(message.date)): \(signed(layer.verdict))"
+    }
+
+    private func signed(_ verdict: SignatureVerdict) -> String {
+        style.apply(verdict.isBelieved ? [.green] : [.red, .bold], to: PrintableText.clean(verdict.words))
     }
 
     private var warnings: [String] {
-        guard !letter.isBelieved else { return [] }
-        let reason = letter.verdict.isBelieved ? (letter.author.words ?? "") : letter.verdict.words
-        return [
-            style("WARNING: do not believe who sent this message, or what it says.", .red, .bold),
-            style(PrintableText.clean(reason), .red), "",
-        ]
+        let doubts = letter.layers.compactMap { layer in
+            layer.doubt.map { doubt in
+                letter.passedOn.isEmpty ? doubt : "the message of \(layer.message.message.from.address.unicode): \(doubt)"
+            }
+        }
+        guard !doubts.isEmpty else { return [] }
+        return [style("WARNING: do not believe who sent this message, or what it says.", .red, .bold)]
+            + doubts.map { style(PrintableText.clean($0), .red) } + [""]
     }
 
     private func field(_ name: String, _ value: String) -> String {
         style((name.isEmpty ? "" : name + ":").padding(toLength: 9, withPad: " ", startingAt: 0), .bold) + value
     }
 
+    /// What the message refers to, and what the servers on its way say that they took out of it.
+    private var files: [String] {
+        let removed = letter.layers.flatMap { layer in layer.removed.map { (layer.message.message.from.address.domain, $0) } }
+        let gone = Set(removed.map(\.1.digest))
+        let files = letter.original.message.message.attachments.map { attachment in
+            let size = HumanText.bytes(Int64(clamping: attachment.size))
+            let note = gone.contains(attachment.digest) ? ", removed" : ""
+            return field("File", "\(PrintableText.clean(attachment.name)) (\(size)\(note))")
+        }
+        return files
+            + removed.map { domain, item in
+                field("Removed", "by \(PrintableText.clean(item.plugin)) of \(domain): \(MailText.removed(item))")
+            }
+    }
+
     private func extras(_ message: Message) -> [String] {
         var lines: [String] = []
-        for attachment in message.attachments {
-            let size = HumanText.bytes(Int64(clamping: attachment.size))
-            lines.append(field("File", "\(PrintableText.clean(attachment.name)) (\(size))"))
-        }
         for form in message.forms { lines.append(field("Form", PrintableText.clean("\(form.type) \(form.version)"))) }
+        if let problem = letter.passedOnProblem {
+            lines.append(field("Note", PrintableText.clean("it claims to pass on a message that cannot be read: \(problem)")))
+        }
         if message.html != nil { lines.append(field("Note", "there is an HTML version too; this is the text")) }
         if let bounce = message.bounce {
             lines.append(field("Bounce", "of \(bounce.messageID)"))
@@ -70,8 +94,50 @@ struct LetterView {
     }
 }
 
-/// The same for scripts.
+/// The same for scripts: the message itself, and inside what it passes on.
 struct LetterJSON: Encodable {
+    struct Removed: Encodable {
+        let name: String
+        let sha256: String
+        /// The plug-in.
+        let by: String
+        let domain: MailDomain
+    }
+
+    /// A message that was passed on; `by` is who did.
+    struct PassedOn: Encodable {
+        let by: Address
+        let id: MessageID
+        let from: Person
+        let to: [Person]
+        let cc: [Person]
+        let subject: String
+        let date: Date
+        let inReplyTo: MessageID?
+        let text: String
+        let html: String?
+        let isBelieved: Bool
+        let signature: String
+        let author: String?
+
+        init(_ mail: JudgedMail, by holder: Address) {
+            let message = mail.message.message
+            by = holder
+            id = message.id
+            from = Person(message.from)
+            to = message.to.map(Person.init)
+            cc = message.cc.map(Person.init)
+            subject = message.subject
+            date = message.date
+            inReplyTo = message.inReplyTo
+            text = message.text
+            html = message.html
+            isBelieved = mail.isBelieved
+            signature = mail.verdict.words
+            author = mail.author.words
+        }
+    }
+
     struct Person: Encodable {
         let address: Address
         let name: String?
@@ -97,6 +163,11 @@ struct LetterJSON: Encodable {
     let isBelieved: Bool
     let signature: String
     let author: String?
+    /// How the author proved who they are, or who else wrote it.
+    let proof: String?
+    let removed: [Removed]
+    /// The outermost first.
+    let passedOn: [PassedOn]
 
     init(_ letter: ReceivedMessage) {
         let message = letter.message.message
@@ -115,5 +186,13 @@ struct LetterJSON: Encodable {
         isBelieved = letter.isBelieved
         signature = letter.verdict.words
         author = letter.author.words
+        proof = letter.verdict.methodWords
+        removed = letter.layers.flatMap { layer in
+            layer.removed.map {
+                Removed(
+                    name: $0.name, sha256: MailText.hex($0.digest), by: $0.plugin, domain: layer.message.message.from.address.domain)
+            }
+        }
+        passedOn = zip(letter.passedOn, letter.layers).map { PassedOn($0, by: $1.message.message.from.address) }
     }
 }

@@ -28,6 +28,13 @@ enum MailText {
         }
     }
 
+    static func hex(_ digest: [UInt8]) -> String { digest.map { String(format: "%02x", $0) }.joined() }
+
+    /// `report.exe (sha256 9f86d0…)`: a file that a plug-in took out.
+    static func removed(_ item: Postmark.Removed) -> String {
+        "\(PrintableText.clean(item.name)) (sha256 \(hex(item.digest)))"
+    }
+
     /// N new, ! flagged, r answered, B bounce, F form.
     static func flags(_ flags: Set<String>) -> String {
         var text = flags.contains("seen") ? "" : "N"

@@ -1,0 +1,190 @@
+import Foundation
+import Identity
+import Logging
+import MailStore
+import PluginAPI
+import Synchronization
+
+/// What a call has done so far.
+struct CallEffects: Sendable {
+    /// In the order of first reading; nil: there was no value.
+    var reads: [(key: [UInt8], value: PluginValue?)] = []
+    /// In order; a key may occur twice.
+    var writes: [(key: [UInt8], value: [UInt8]?)] = []
+    var messages: [OutgoingMessage] = []
+
+    var isEmpty: Bool { reads.isEmpty && writes.isEmpty && messages.isEmpty }
+}
+
+/// Bounds of one call: together they keep what a call makes the host hold below some 20 MiB.
+enum CallBounds {
+    static let key = 1...512
+    static let value = 65_536
+    static let listed = 1...1_000
+    static let messages = 10
+    /// Different keys read, and writes.
+    static let keys = 1_000
+    /// Octets of the values read and written.
+    static let valueBytes = 16 << 20
+    static let logLines = 100
+    static let logLength = 1_000
+}
+
+/// One call's ``PluginEnvironment``: checks capabilities and bounds, reads optimistically, buffers effects.
+///
+/// Reading looks, in this order, at what this call has written, at what calls of the same run have read or written, at the
+/// store. What comes from the store is recorded with its version, to be checked when the effects commit.
+final class CallEnvironment: PluginEnvironment {
+    let plugin: PluginIdentifier
+    let settings: [String: String]
+    /// Monotonic end of the call.
+    let deadline: ContinuousClock.Instant
+    private let granted: Set<PluginCapability>
+    private let run: PluginRun
+    private let parts: HostParts
+    private let logger: Logger
+    private let state = Mutex(State())
+
+    private struct State {
+        var effects = CallEffects()
+        var known: [[UInt8]: [UInt8]?] = [:]
+        var bytes = 0
+        var logLines = 0
+        var isOver = false
+    }
+
+    init(_ instance: PluginInstance, run: PluginRun, deadline: ContinuousClock.Instant) {
+        plugin = instance.identifier
+        settings = instance.key.settings
+        granted = instance.key.granted
+        self.deadline = deadline
+        self.run = run
+        parts = instance.parts
+        logger = instance.logger
+    }
+
+    /// Ends the call: whatever the plug-in does later (a call that was given up may go on) reaches nothing any more.
+    func finish() -> CallEffects {
+        state.withLock { state in
+            state.isOver = true
+            defer { state = State(isOver: true) }
+            return state.effects
+        }
+    }
+
+    private func need(_ capability: PluginCapability) throws(PluginError) {
+        guard granted.contains(capability) else {
+            throw PluginError(.notGranted, "\(plugin) has not been granted \"\(capability.rawValue)\"")
+        }
+        guard !state.withLock({ $0.isOver }) else { throw PluginError(.timedOut, "the call has ended") }
+    }
+
+    func log(_ level: PluginLogLevel, _ text: String) throws(PluginError) {
+        try need(.log)
+        let line = state.withLock { state in
+            state.logLines += 1
+            return state.logLines
+        }
+        guard line <= CallBounds.logLines else { return }
+        let level: Logger.Level =
+            switch level {
+            case .debug: .debug
+            case .info: .info
+            case .warning: .warning
+            case .error: .error
+            }
+        let text = line == CallBounds.logLines ? "(more lines of this call are left out)" : text
+        logger.log(level: level, "\(plugin): \(VerdictRules.line(String(text.prefix(CallBounds.logLength))))")
+    }
+
+    func now() throws(PluginError) -> Date {
+        try need(.clock)
+        return run.now
+    }
+
+    func value(for key: [UInt8]) async throws(PluginError) -> [UInt8]? {
+        if let known = try knownValue(for: key) { return known.value }
+        let read: PluginValue?
+        do { read = try await parts.store.pluginValue(key, of: plugin.description) } catch {
+            throw PluginError(.storage, error.reason)
+        }
+        return try record(read, for: key)
+    }
+
+    /// A value that needs no reading. Checks everything that ``value(for:)`` checks.
+    func knownValue(for key: [UInt8]) throws(PluginError) -> PluginRun.Known? {
+        try need(.keyValue)
+        try check(key)
+        if let own = state.withLock({ $0.known[key] }) { return PluginRun.Known(value: own) }
+        return run.known(key, of: plugin)
+    }
+
+    private func record(_ read: PluginValue?, for key: [UInt8]) throws(PluginError) -> [UInt8]? {
+        let result: Result<[UInt8]?, PluginError> = state.withLock { state in
+            // Another task of the same call was quicker: both see the same.
+            if let known = state.known[key] { return .success(known) }
+            state.bytes += key.count + (read?.value.count ?? 0)
+            guard state.effects.reads.count < CallBounds.keys, state.bytes <= CallBounds.valueBytes else {
+                return .failure(PluginError(.limitExceeded, "a call reads at most 1,000 values and 16 MiB"))
+            }
+            state.known[key] = .some(read?.value)
+            state.effects.reads.append((key, read))
+            return .success(read?.value)
+        }
+        return try result.get()
+    }
+
+    func setValue(_ value: [UInt8]?, for key: [UInt8]) async throws(PluginError) { try write(value, for: key) }
+
+    func write(_ value: [UInt8]?, for key: [UInt8]) throws(PluginError) {
+        try need(.keyValue)
+        try check(key)
+        guard value?.count ?? 0 <= CallBounds.value else { throw PluginError(.limitExceeded, "a value has at most 64 KiB") }
+        let fits = state.withLock { state in
+            state.bytes += key.count + (value?.count ?? 0)
+            guard state.effects.writes.count < CallBounds.keys, state.bytes <= CallBounds.valueBytes else { return false }
+            state.known[key] = .some(value)
+            state.effects.writes.append((key, value))
+            return true
+        }
+        guard fits else { throw PluginError(.limitExceeded, "a call writes at most 1,000 values and 16 MiB") }
+    }
+
+    func keys(withPrefix prefix: [UInt8], after cursor: [UInt8]?, limit: Int) async throws(PluginError) -> [[UInt8]] {
+        try need(.keyValue)
+        guard CallBounds.listed.contains(limit) else { throw PluginError(.limitExceeded, "1 to 1,000 keys at a time") }
+        guard prefix.count <= CallBounds.key.upperBound, cursor?.count ?? 0 <= CallBounds.key.upperBound else {
+            throw PluginError(.invalid, "a key has 1 to 512 octets")
+        }
+        do {
+            return try await parts.store.pluginKeys(prefix: prefix, after: cursor, limit: limit, of: plugin.description)
+        } catch {
+            throw PluginError(.storage, error.reason)
+        }
+    }
+
+    func send(_ message: OutgoingMessage) async throws(PluginError) { try post(message) }
+
+    func post(_ message: OutgoingMessage) throws(PluginError) {
+        try need(.send)
+        try message.check()
+        if message.sender == .principal, run.principal == nil {
+            throw PluginError(.invalid, "there is no mailbox to send for: send as the service")
+        }
+        let fits = state.withLock { state in
+            guard state.effects.messages.count < CallBounds.messages else { return false }
+            state.effects.messages.append(message)
+            return true
+        }
+        guard fits else { throw PluginError(.limitExceeded, "a call sends at most 10 messages") }
+    }
+
+    func lookUp(_ address: Address) async throws(PluginError) -> AddressStanding {
+        try need(.lookUp)
+        return try await parts.services.lookUp(address)
+    }
+
+    private func check(_ key: [UInt8]) throws(PluginError) {
+        guard CallBounds.key.contains(key.count) else { throw PluginError(.invalid, "a key has 1 to 512 octets") }
+    }
+}

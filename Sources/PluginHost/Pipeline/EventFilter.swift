@@ -1,0 +1,38 @@
+import PluginAPI
+
+/// Takes out of an event what a plug-in has not been granted.
+struct EventFilter {
+    let granted: Set<PluginCapability>
+
+    func message(_ full: MessageFacts) -> MessageFacts {
+        var message = full
+        if !granted.contains(.content) { message.content = nil }
+        if !granted.contains(.rawXML) { message.octets = nil }
+        return message
+    }
+
+    /// Without `identity` nothing at all, whatever else was granted.
+    func identity(_ full: CallerIdentity?) -> CallerIdentity? { granted.contains(.identity) ? full.map(caller) : nil }
+
+    /// Who called stays: an extension must know it.
+    func caller(_ full: CallerIdentity) -> CallerIdentity {
+        var caller = full
+        if !granted.contains(.tokens) { caller.token = nil }
+        return caller
+    }
+
+    func submission(_ full: SubmissionEvent) -> SubmissionEvent {
+        SubmissionEvent(message: message(full.message), recipients: full.recipients, identity: identity(full.identity))
+    }
+
+    func delivery(_ full: DeliveryEvent) -> DeliveryEvent {
+        var delivery = full
+        delivery.message = message(full.message)
+        if !granted.contains(.rawXML) { delivery.postmark = nil }
+        return delivery
+    }
+
+    func call(_ full: ExtensionEvent) -> ExtensionEvent {
+        ExtensionEvent(identifier: full.identifier, request: full.request, caller: caller(full.caller))
+    }
+}
