@@ -148,7 +148,8 @@ let package = Package(
         .testTarget(
             name: "PluginHostTests",
             dependencies: [
-                "PluginHost", "PluginEngine", "PluginPackage", "PluginAPI", "Plugins", "MailStore", "Identity", logging, nioConcurrency,
+                "PluginHost", "PluginEngine", "PluginPackage", "PluginAPI", "Plugins", "MailStore", "Identity", crypto, logging,
+                nioConcurrency,
             ]),
         .testTarget(name: "ConsoleTests", dependencies: ["Console"]),
         .testTarget(name: "SOAPTests", dependencies: ["SOAP", "XMLCore", "XMLSecurity"]),

@@ -100,6 +100,7 @@ public final class MailServer: Service {
         let parts = try Parts(core: core, publisher: publisher, pool: pool, seams: seams, transport: transport)
         // What cannot be loaded does not keep the server from starting: its policy says what becomes of mail meanwhile.
         for status in try await core.plugins?.reconcile() ?? [] { PluginAssembly.log(status, logger) }
+        if core.plugins == nil { await PluginAssembly.logAbsence(configuration, store: store, logger: logger, clock: clock) }
         let health = HealthReporter(store: store, metrics: metrics, plugins: core.plugins, started: started, clock: clock)
         peers = parts.peers
         agent = parts.agent

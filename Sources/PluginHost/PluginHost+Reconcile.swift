@@ -48,6 +48,7 @@ extension PluginHost {
             }
             do throws(PluginError) {
                 try plan.claim(plugin)
+                if let damage = plugin.damage { throw damage }
                 if let suspension = plugin.suspension { throw PluginError(.suspended, suspension.reason) }
                 let lease = try await lease(for: plugin, running[plugin.identifier], &shelf)
                 if let suspension = lease.instance.suspension {

@@ -101,7 +101,9 @@ public final class PluginHost: Sendable {
         await gate.enter()
         defer { gate.leave() }
         guard !state.withLock({ $0.isShutDown }) else { return }
-        publish(.empty)
+        // Not an empty one: what still runs must not pass anybody by.
+        let shuttingDown = PluginError(.unavailable, "the server is shutting down")
+        publish(PluginPipeline(snapshot: pipeline.snapshot.closed(shuttingDown)))
         let leases = state.withLock { state in
             defer { state.leases = [:] }
             state.isShutDown = true

@@ -17,6 +17,10 @@ public struct PluginHostConfiguration: Sendable {
     public var errorBudget: Int
     /// Threads that run sandboxed code.
     public var threads: Int
+    /// Octets of keys and values that one plug-in may keep; not more than the store's own quota.
+    public var valueBytes: Int64 = 64 << 20
+    /// For a call that is cancelled at its deadline to say that it never had its turn.
+    var lastWord = Duration.milliseconds(500)
     /// What runs when the administrator has said nothing else: package identifiers or `package/name`. nil: every installed
     /// package. What is compiled in runs only if it is named here or loaded by the administrator.
     ///

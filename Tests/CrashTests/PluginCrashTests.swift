@@ -22,6 +22,7 @@ import Testing
                 MailUser("alice", of: two.capicom.site), MailUser("carol", of: two.capicom.site),
                 MailUser("bob", of: two.scopio.site), MailUser("dave", of: two.scopio.site),
             ]
+            for user in users where user.address.domain == two.scopio.site.domain { try await user.setVacation("Gone fishing") }
             let killed = try await killing.send(users, to: users.map(\.address) + [role.address], two, ledger)
             #expect(ledger.complaints == [])
             let drained = ContinuousClock.now
@@ -39,6 +40,8 @@ import Testing
             #expect(killed.kills == 2 * killing.kills)
             #expect(ledger.acknowledged.count > killing.kills)
             #expect(found.passedOn > killing.kills / 2)
+            // Both are away: everybody else is answered once by each.
+            #expect(found.answers.count == 6 && found.answers.values.allSatisfy { $0 == 1 }, "\(found.answers)")
         }
     }
 }

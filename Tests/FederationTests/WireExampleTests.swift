@@ -35,7 +35,7 @@ private final class RecordingTransport: HTTPTransport {
         .appendingPathComponent("../../docs/examples").standardized.path
 
     @Test func examplesInTheDocumentationAreWhatIsReallySent() async throws {
-        let two = try await TwoDomains.start()
+        let (two, workshop) = try await TwoDomains.startWithPlugins()
         let transport = RecordingTransport()
         let (alice, bob) = (try two.capicom.address("alice"), try two.scopio.address("bob"))
         func caller(_ domain: TestDomain, _ credentials: CallerCredentials) throws -> (SecureCaller, HTTPDestination) {
@@ -64,6 +64,12 @@ private final class RecordingTransport: HTTPTransport {
         let unknown = RetrieveOperation.Request(messageID: .random())
         _ = try? await user.call(.retrieve, at: home) { try unknown.write(into: &$0) }
         examples["fault-reply"] = transport.last.reply
+        try await two.capicom.install(workshop.package("vacation"), grant: "clock,key-value,send")
+        let vacation = "urn:wsemail:example:vacation"
+        let away = "<Set xmlns=\"\(vacation)\"><Subject>Away</Subject><Text>Back on Monday.</Text></Set>"
+        let extend = try ExtensionOperation.Request(identifier: vacation, content: ExtensionOperation.canonical(Array(away.utf8)))
+        _ = try await user.call(.extension, at: home) { try extend.write(into: &$0) }
+        (examples["extension-request"], examples["extension-reply"]) = transport.last
 
         // capicom.test's server hands a message to scopio.test's.
         let core = two.capicom.server.core

@@ -99,7 +99,7 @@ import XMLSecurity
         let carol = try Address("carol@scopio.test")
         let read = try await read(passOn([form(original, capicom.postmark(original, to: [carol]))], to: dave))
         #expect(read.verdict.isBelieved && !read.isBelieved)
-        #expect(read.original.verdict == .notVerified(reason: "its Postmark is for somebody else"))
+        #expect(read.doubtfulEnclosures.map(\.verdict) == [.notVerified(reason: "its Postmark is for somebody else")])
         #expect(text(read).hasPrefix("WARNING: "))
     }
 
@@ -111,7 +111,7 @@ import XMLSecurity
         let signer = DomainSigner(domain: capicom.domain, key: scopio.key, certificate: scopio.certificate)
         for postmark in [try scopio.postmark(altered, to: [bob]), try capicom.postmark(altered, to: [bob], signer: signer)] {
             let read = try await read(passOn([form(altered, postmark)], to: dave))
-            #expect(read.verdict.isBelieved && !read.original.isBelieved && !read.isBelieved)
+            #expect(read.verdict.isBelieved && !read.isBelieved && read.original.message.digest == read.message.digest)
         }
     }
 
@@ -129,7 +129,7 @@ import XMLSecurity
         let mail = try passOn([form(original, capicom.postmark(original, to: [bob]))], to: dave)
         let read = try await read(mail, knowing: [scopio, tercio])
         #expect(read.verdict.isBelieved && !read.isBelieved)
-        #expect(read.original.verdict == .notVerified(reason: "your server knows nothing of capicom.test"))
+        #expect(read.doubtfulEnclosures.map(\.verdict) == [.notVerified(reason: "your server knows nothing of capicom.test")])
     }
 
     @Test func aReplyGoesToTheOriginalAuthor() async throws {
@@ -138,6 +138,78 @@ import XMLSecurity
         let reply = Draft.reply(to: read, by: dave, text: "Yes.")
         #expect(reply.to.map(\.address.description) == ["alice@capicom.test"])
         #expect(reply.inReplyTo == original.message.id && reply.subject == "Re: Lunch?")
+    }
+
+    // MARK: What somebody made up
+
+    /// Like a genuine one, for the address that passes it on, but signed by another key than its domain's.
+    private func forgery(from author: String = "carol@capicom.test", for holder: Address, text: String = "Pay.") throws -> Form {
+        let forged = try letter(from: author, subject: "Forged", text: text)
+        return try form(forged, TestDomain("capicom.test").postmark(forged, to: [holder]))
+    }
+
+    @Test func aForgedEnclosureIsNeitherShownAsTheOriginalNorAnswered() async throws {
+        let read = try await read(passOn([forgery(for: bob, text: "Pay.\nFrom: me\u{1B}[2K")], to: dave))
+        #expect(!read.isBelieved && read.original.message.digest == read.message.digest && read.doubtfulEnclosures.count == 1)
+        let lines = text(read).split(separator: "\n").map(String.init)
+        #expect(lines[0].hasPrefix("WARNING: do not believe who wrote the message inside"))
+        #expect(lines.contains("From:    bob@scopio.test") && lines.contains("Signed:  signed by scopio.test, verified"))
+        #expect(lines.contains { $0.hasPrefix("Inside:  quoted below, says it is of carol@capicom.test: NOT VERIFIED: ") })
+        #expect(lines.contains("> From: carol@capicom.test") && lines.suffix(2) == ["> Pay.", "> From: me\u{FFFD}[2K"])
+        #expect(!lines.contains { $0.hasPrefix("Via:") || $0.hasPrefix("From:    carol") })
+        let reply = Draft.reply(to: read, by: dave, text: "Yes.", toAll: true)
+        #expect((reply.to + reply.cc).map(\.address) == [bob] && reply.inReplyTo == read.message.message.id)
+    }
+
+    /// A genuine message inside a forged one was passed on by nobody.
+    @Test func nothingIsBelievedInsideADoubtfulEnclosure() async throws {
+        let (carol, original) = (try Address("carol@capicom.test"), try letter())
+        var message = try letter(from: "carol@capicom.test", subject: "Forged").message
+        message.forms = [try form(original, capicom.postmark(original, to: [carol]))]
+        let forged = try SealedMessage(message)
+        let postmark = try TestDomain("capicom.test").postmark(forged, to: [bob]) { $0.method = .plugin }
+        let mail = try passOn([form(forged, postmark)], to: dave)
+        let read = try await read(mail)
+        #expect(read.passedOn.map(\.isBelieved) == [false, true] && read.original.message.digest == read.message.digest)
+        #expect(Draft.reply(to: read, by: dave, text: "Yes.").to.map(\.address) == [bob])
+        #expect(text(read).contains("says it is of alice@capicom.test: what it came in is not believed"))
+        let json = try JSONEncoder().encode(LetterJSON(read))
+        let value = try #require(try JSONSerialization.jsonObject(with: json) as? [String: Any])
+        #expect((value["passedOn"] as? [[String: Any]])?.map { $0["isBelieved"] as? Bool } == [false, false])
+        let report = try await evidence(mail).report
+        #expect(report.isVerified && report.passedOn.map(\.isVerified) == [false, false])
+    }
+
+    /// The same where the outer message is the forged one.
+    @Test func nothingIsBelievedInsideADoubtfulMessage() async throws {
+        let original = try letter()
+        let (message, _) = try passOn([form(original, capicom.postmark(original, to: [bob]))], to: dave)
+        let postmark = try TestDomain("scopio.test").postmark(message, to: [dave]) { $0.method = .plugin }
+        let read = try await read((message, postmark))
+        #expect(!read.isBelieved && read.original.message.digest == message.digest && read.doubtfulEnclosures.count == 1)
+        #expect(text(read).hasPrefix("WARNING: do not believe who sent this message"))
+        #expect(Draft.reply(to: read, by: dave, text: "Yes.").to.map(\.address) == [bob])
+    }
+
+    /// What the last author believed enclosed is that one's content: it takes nothing away from their message.
+    @Test(arguments: [false, true])
+    func aFormOfTheAuthorIsContent(isPassedOn: Bool) async throws {
+        var message = try letter(to: ["dave@tercio.test"]).message
+        message.forms = [try forgery(for: message.from.address)]
+        let sealed = try SealedMessage(message)
+        let mail =
+            isPassedOn
+            ? try passOn([form(sealed, capicom.postmark(sealed, to: [bob]))], to: dave)
+            : (sealed, try capicom.postmark(sealed, to: [dave]))
+        let read = try await read(mail)
+        #expect(read.isBelieved && read.original.message.digest == sealed.digest && read.hasUncheckedForm)
+        #expect(read.passedOn.count == (isPassedOn ? 1 : 0) && read.passedOnProblem == nil)
+        let shown = text(read)
+        #expect(shown.contains("Note:    a Form in it looks like a message passed on, but is only content"))
+        #expect(!shown.contains("carol") && !shown.contains("WARNING") && shown.hasSuffix("\nAt one.\n"))
+        #expect(Draft.reply(to: read, by: dave, text: "Yes.").to.map(\.address.description) == ["alice@capicom.test"])
+        let report = try await evidence(mail).report
+        #expect(report.isVerified && report.enclosuresAreVerified && report.hasUncheckedForm)
     }
 
     @Test func scriptsSeeBoth() async throws {
@@ -208,10 +280,11 @@ import XMLSecurity
         let report = try await EvidenceVerifier(rootsPEM: roots, now: now).verify(document: gathered.bundle.document)
         #expect(report.isVerified && gathered.report.isVerified, "\(report.findings)")
         #expect(report.method == .plugin && report.vouchedBy == scopio.domain)
-        #expect(report.passedOn.map(\.digest) == [message.digest])
-        #expect(report.findings.contains { $0.part == "Message passed on by bob@scopio.test" && $0.isVerified })
+        #expect(report.passedOn.map(\.message.digest) == [message.digest] && report.enclosuresAreVerified)
+        #expect(report.enclosureFindings.contains { $0.part == "Message passed on by bob@scopio.test" && $0.isVerified })
         let view = EvidenceView(report: report, style: TerminalStyle(isEnabled: false)).text
-        #expect(view.contains("written by a plug-in of scopio.test") && view.contains("alice@capicom.test"))
+        #expect(view.contains("written by a plug-in of scopio.test") && view.contains("the message of alice@capicom.test"))
+        #expect(view.hasSuffix("\nVERIFIED\nThe message inside: VERIFIED\n"))
     }
 
     @Test func evidenceTellsWhatWasRemoved() async throws {
@@ -227,7 +300,51 @@ import XMLSecurity
         let original = try letter()
         let mail = try passOn([form(original, capicom.postmark(original, to: [bob]))], to: dave)
         let gathered = try await evidence(mail, knowing: [scopio, tercio])
-        #expect(!gathered.report.isVerified && gathered.report.vouchedBy == scopio.domain)
+        #expect(gathered.report.isVerified && !gathered.report.enclosuresAreVerified)
+        let view = EvidenceView(report: gathered.report, style: TerminalStyle(isEnabled: false)).text
+        #expect(view.hasPrefix("NOT VERIFIED: the message inside.") && view.contains("NOT VERIFIED, says it is of alice@capicom.test"))
+        #expect(view.hasSuffix("\nVERIFIED\nThe message inside: NOT VERIFIED\n"))
+        let json = try JSONEncoder().encode(EvidenceJSON(gathered.report))
+        let value = try #require(try JSONSerialization.jsonObject(with: json) as? [String: Any])
+        #expect(value["isVerified"] as? Bool == true && value["enclosuresAreVerified"] as? Bool == false)
+        #expect((value["passedOn"] as? [[String: Any]])?.first?["isVerified"] as? Bool == false)
+        #expect((value["enclosureFindings"] as? [[String: Any]])?.first?["isVerified"] as? Bool == false)
+    }
+
+    /// The proof of the message itself needs no domain of what it encloses, nor a root for one.
+    @Test func aRootThatOnlyTheEnclosureNeedsIsNotMissed() async throws {
+        let original = try letter()
+        let gathered = try await evidence(passOn([form(original, capicom.postmark(original, to: [bob]))], to: dave))
+        #expect(gathered.bundle.metadata.count == 2)
+        let report = try await EvidenceVerifier(rootsPEM: [scopio.root.pem], now: now).verify(document: gathered.bundle.document)
+        #expect(report.isVerified && !report.enclosuresAreVerified, "\(report.findings)")
+        let none = try await EvidenceVerifier(rootsPEM: [capicom.root.pem], now: now).verify(document: gathered.bundle.document)
+        #expect(!none.isVerified && !none.enclosuresAreVerified && none.passedOn.allSatisfy { !$0.isVerified })
+    }
+
+    /// Somebody encloses what cannot verify in what they write, to deny it later.
+    @Test(arguments: [Postmark.AuthenticationMethod.x509, .plugin])
+    func nobodyDeniesAMessageByWhatTheyEnclose(_ method: Postmark.AuthenticationMethod) async throws {
+        let impostor = try TestDomain("capicom.test")
+        let forged = try letter(from: "carol@capicom.test")
+        var message = try letter(to: ["dave@tercio.test"]).message
+        message.forms = [try form(forged, impostor.postmark(forged, to: [Address("alice@capicom.test")]))]
+        let sealed = try SealedMessage(message)
+        let gathered = try await evidence((sealed, capicom.postmark(sealed, to: [dave]) { $0.method = method }))
+        for report in [
+            gathered.report, try await EvidenceVerifier(rootsPEM: [capicom.root.pem], now: now).verify(document: gathered.bundle.document),
+        ] {
+            #expect(report.isVerified && report.vouchedBy == capicom.domain, "\(report.findings)")
+            let view = EvidenceView(report: report, style: TerminalStyle(isEnabled: false)).text
+            switch method {
+            case .plugin:
+                #expect(!report.enclosuresAreVerified && report.passedOn.map(\.isVerified) == [false])
+                #expect(!report.hasUncheckedForm && view.contains("The message inside: NOT VERIFIED"))
+            default:
+                #expect(report.passedOn.isEmpty && report.enclosuresAreVerified && report.hasUncheckedForm)
+                #expect(view.contains("Note:    a Form in it looks like a message passed on, but is only content"))
+            }
+        }
     }
 
     /// Who passes on later than a key was revoked proves nothing by it: the thief may have signed it, dated back.
@@ -250,8 +367,9 @@ import XMLSecurity
         }
         let verifier = try EvidenceVerifier(
             rootsPEM: [capicom.root.pem, scopio.root.pem], now: now.addingTimeInterval(7200))
-        #expect(await !verifier.verify(try bundle(revokedAt: now.addingTimeInterval(-600))).isVerified)
+        let refuted = await verifier.verify(try bundle(revokedAt: now.addingTimeInterval(-600)))
+        #expect(refuted.isVerified && !refuted.enclosuresAreVerified, "\(refuted.findings)")
         let report = await verifier.verify(try bundle(revokedAt: now.addingTimeInterval(600)))
-        #expect(report.isVerified, "\(report.findings)")
+        #expect(report.isVerified && report.enclosuresAreVerified, "\(report.enclosureFindings)")
     }
 }

@@ -2,6 +2,8 @@ import Delivery
 import Foundation
 import Identity
 import Logging
+import MailStore
+import SQLiteStore
 import Synchronization
 import Testing
 import XMLSecurity
@@ -94,6 +96,47 @@ struct AdminCheckTests {
         let found = await findings(try goodNetwork())
         #expect(bad(found) == [])
         #expect(Set(found.map(\.area)) == ["configuration", "files", "keys", "clock", "store", "server", "queue", "dns", "port"])
+    }
+
+    @Test func pluginsThatDoNotWorkAreFound() async throws {
+        func list(_ state: String, _ policy: String, _ publisher: String = "Example") -> AdminReply {
+            AdminReply(
+                columns: ["plugin", "state", "roles", "policy", "publisher", "reason"],
+                rows: [
+                    ["a.x/a", state, "delivery 1", policy, publisher, "it fell"], ["b.x/b", "unloaded", "delivery 1", "closed", "E", ""],
+                ])
+        }
+        func levels(_ list: AdminReply, _ change: (inout ServerConfiguration) -> Void) -> [CheckFinding.Level] {
+            var changed = configuration
+            changed.pluginEngineLibrary = folder.path + "/data/mail.db"
+            change(&changed)
+            let checks = ServerChecks(configuration: changed, configurationPath: "c", network: nil, now: now)
+            return checks.pluginFindings(list).map(\.level)
+        }
+        try Data().write(to: URL(fileURLWithPath: folder.path + "/data/mail.db"))
+        #expect(levels(list("active", "closed")) { _ in } == [.ok])
+        #expect(levels(list("suspended", "open")) { _ in } == [.warn])
+        #expect(levels(list("failed", "closed")) { _ in } == [.fail])
+        #expect(levels(list("active", "closed")) { $0.pluginEngineLibrary = "/nowhere/lib.so" } == [.fail])
+        #expect(levels(list("active", "closed", "compiled in")) { $0.pluginEngineLibrary = "/nowhere/lib.so" } == [.ok])
+        #expect(levels(list("not running", "open")) { $0.plugins = ["off"] } == [.warn])
+        #expect(levels(list("not running", "closed")) { $0.plugins = ["off"] } == [.fail])
+        #expect(levels(list("unloaded", "closed")) { $0.plugins = ["off"] } == [])
+    }
+
+    @Test func aServerWithPluginsOffNamesThoseThatMailMustNotPass() async throws {
+        let store = try SQLiteStore(configuration: configuration.store, logger: logger)
+        try await store.installPackage(
+            PluginPackageRecord(
+                id: "a.x", version: "1.0.0", digest: Array(repeating: 1, count: 32), installed: now, isPresent: true,
+                state: Array("{".utf8)), octets: [1])
+        var off = configuration
+        off.plugins = ["off"]
+        let lines = AdminEvents()
+        let (time, recorder) = (now, Logger(label: "test") { _ in AdminRecordingHandler(events: lines) })
+        await PluginAssembly.logAbsence(off, store: store, logger: recorder, clock: { time })
+        #expect(lines.all.contains { $0.contains("a.x/unreadable") && $0.contains("plugins = off") })
+        await store.close()
     }
 
     @Test func openFilesFail() async throws {

@@ -184,6 +184,43 @@ import Testing
         let outcome = await pipeline.deliver(try Sample.delivery(), in: Sample.run())
         #expect(outcome == .unavailable(reason: "the plug-in host is shut down", by: Sample.plugin(name)))
         await #expect(throws: PluginError.self) { try await world.host.reconcile() }
-        #expect(!world.host.pipeline.hasDelivery)
+        let out = DeliveryOutcome.unavailable(reason: "unavailable: the server is shutting down", by: Sample.plugin(name))
+        #expect(try await deliver(world) == out)
+        let answer = await world.host.pipeline.answer(Sample.call(), caller: .user, in: Sample.run())
+        #expect(answer == .unavailable(reason: "unavailable: the server is shutting down", by: Sample.plugin(name)))
+    }
+
+    @Test func `a call that says at its deadline that it never had its turn is not counted, all else is late`() async throws {
+        for (error, code) in [(PluginError(.busy, "others"), PluginError.Code.busy), (PluginError(.failed, "x"), .timedOut)] {
+            let change = { (configuration: inout PluginHostConfiguration) in
+                (configuration.defaultLimits.seconds, configuration.errorBudget) = (0.02, 1)
+                configuration.lastWord = .seconds(60)
+            }
+            let world = try await world(change: change) { _, _ in
+                try? await Task.sleep(for: .seconds(60))
+                throw error
+            }
+            _ = try await deliver(world)
+            let status = await world.host.statuses()[0]
+            #expect(status.metrics.failuresByCode == [code: 1])
+            #expect((status.state == .active) == (code == .busy))
+        }
+    }
+
+    @Test func `a store that stalls is not the plug-in's fault, time that it burns itself is`() async throws {
+        for (module, code) in [("count", PluginError.Code.storage), ("burn", .timedOut)] {
+            let world = try HostWorld { ($0.defaultLimits.seconds, $0.errorBudget) = (0.2, 1) }
+            let package = FakePackage(name, capabilities: [.keyValue], policy: .closed, module: module)
+            _ = try await world.manager.install(package.octets, grants: [.keyValue], allowDowngrade: false, by: "test")
+            #expect(try await world.state(name) == .active)
+            let latch = Latch()
+            world.store.stall = latch
+            guard case .unavailable = try await deliver(world) else { return #expect(Bool(false)) }
+            latch.open()
+            let status = await world.host.statuses()[0]
+            #expect(status.metrics.failuresByCode == [code: 1])
+            #expect((status.state == .active) == (code == .storage))
+            await world.host.shutDown()
+        }
     }
 }

@@ -36,6 +36,10 @@ struct FakeModule: PluginModule {
     ) throws(PluginError) -> [UInt8]? {
         switch text {
         case "trap": throw PluginError(.failed, "unreachable")
+        case "burn":
+            Thread.sleep(forTimeInterval: limits.seconds + 0.01)
+            _ = try host.value(for: [1])
+            return nil
         case "nonsense": return [1, 2, 3]
         case "count":
             let key = Array("n".utf8)

@@ -18,8 +18,15 @@ final class MemoryPluginStore: PluginStore, DomainStateStore {
         var settings: [String: [String: [UInt8]]] = [:]
         var counters: [String: Int64] = [:]
         var isBroken = false
+        var stall: Latch?
     }
     private let state = Mutex(State())
+
+    /// While set, values are read when it opens.
+    var stall: Latch? {
+        get { state.withLock { $0.stall } }
+        set { state.withLock { $0.stall = newValue } }
+    }
 
     /// While true every call fails.
     var isBroken: Bool {
@@ -70,7 +77,8 @@ final class MemoryPluginStore: PluginStore, DomainStateStore {
     }
 
     func pluginValue(_ key: [UInt8], of plugin: String) async throws(StoreError) -> PluginValue? {
-        try locked { $0.values[Key(plugin: plugin, key: key)] }
+        await stall?.wait()
+        return try locked { $0.values[Key(plugin: plugin, key: key)] }
     }
 
     func pluginKeys(

@@ -108,6 +108,60 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: started.path))
     }
 
+    @Test func `Who waits for the program and gives up neither ends it nor is to blame`() async throws {
+        let log = Fixture.file()
+        let bridge = try Fixture.bridge("gate", [log.path])
+        func open(_ event: Int) throws { try Data().write(to: URL(fileURLWithPath: log.path + ".\(event)")) }
+        func events() -> [String] { (try? Fixture.lines(of: log)) ?? [] }
+        let first = Task { try await bridge.said() }
+        while events().isEmpty { await Task.yield() }
+        // Given up before its turn; then after it has begun.
+        let second = Task { try await bridge.said() }
+        while bridge.places.waiting == 0 { await Task.yield() }
+        second.cancel()
+        await expect(code: .busy) { try await second.value }
+        let third = Task { try await bridge.said() }
+        while bridge.places.waiting == 0 { await Task.yield() }
+        try open(1)
+        #expect(try await first.value == "1")
+        while events().count < 2 { await Task.yield() }
+        third.cancel()
+        await expect(code: .busy) { try await third.value }
+        let fourth = Task { try await bridge.said() }
+        try open(2)
+        try open(3)
+        #expect(try await fourth.value == "3")
+        #expect(Set(events()).count == 1)
+        #expect(await bridge.health() == .healthy)
+        await bridge.stop()
+    }
+
+    @Test func `The timeout counts from an event's turn`() async throws {
+        let bridge = try Fixture.bridge("slow", [], ["timeout-ms": "2000"])
+        let answers = try await withThrowingTaskGroup(of: String.self) { group in
+            for _ in 0..<6 { group.addTask { try await bridge.said() } }
+            return try await group.reduce(into: Set<String>()) { $0.insert($1) }
+        }
+        #expect(answers.count == 6)
+        await bridge.stop()
+    }
+
+    @Test func `A stop ends a program whose event nobody waits for any more`() async throws {
+        let log = Fixture.file()
+        let bridge = try Fixture.bridge("gate", [log.path])
+        let first = Task { try await bridge.said() }
+        while ((try? Fixture.lines(of: log)) ?? []).isEmpty { await Task.yield() }
+        let second = Task { try await bridge.said() }
+        while bridge.places.waiting == 0 { await Task.yield() }
+        try Data().write(to: URL(fileURLWithPath: log.path + ".1"))
+        _ = try await first.value
+        while try Fixture.lines(of: log).count < 2 { await Task.yield() }
+        second.cancel()
+        await expect(code: .busy) { try await second.value }
+        await bridge.stop()
+        for process in try Fixture.lines(of: log).compactMap({ pid_t($0) }) { #expect(Self.hasEnded(process)) }
+    }
+
     @Test func `A program that cannot be started is seen at the start`() async throws {
         let program = Fixture.file()
         try Data("#!/nowhere/interpreter\n".utf8).write(to: program)

@@ -30,6 +30,9 @@ public struct PluginWorkshop: Sendable {
         ProcessInfo.processInfo.environment["WSEMAIL_PLUGINS"] ?? projectRoot + "/.build-plugins"
     }
 
+    /// The sources of the examples.
+    public static var examples: String { projectRoot + "/Examples/plugins" }
+
     /// The engine that scripts/test fetches.
     public static var engine: String {
         ProcessInfo.processInfo.environment["WSEMAIL_WASMTIME"] ?? projectRoot + "/.build-wasmtime/libwasmtime.so"

@@ -72,8 +72,9 @@ enum BenchHost {
         let package = try PackageBuilder.sign(
             PackageBuilder(manifest: source, file: PackageBuilder.folder(folder)).unsigned(), certificatePEM: certificate.pem,
             keyPEM: key.pem, now: Date())
-        let wasmtime = try WasmtimeEngine(library: path, cacheFolder: work + "/cache")
-        let makeEngine: @Sendable () throws(PluginError) -> any PluginEngine = { () throws(PluginError) in wasmtime }
+        let makeEngine: @Sendable () throws(PluginError) -> any PluginEngine = { () throws(PluginError) in
+            try WasmtimeEngine(library: path, cacheFolder: work + "/cache")
+        }
         let manager = PluginManager(
             configuration: configuration(domain), store: store, engine: makeEngine, builtIns: [], logger: logger, clock: { Date() })
         _ = try await manager.addPublisher(pem: authority.certificatePEM, label: "bench", by: "bench")
@@ -102,9 +103,8 @@ enum BenchHost {
     }
 
     static func cpuSeconds() -> Double {
-        var usage = rusage()
-        getrusage(RUSAGE_SELF, &usage)
-        func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1_000_000 }
-        return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1_000_000_000
     }
 }

@@ -18,7 +18,7 @@ struct SubmissionWork {
         sample = try BenchMail()
     }
 
-    func run(_ count: Int) async throws {
+    func run(_ count: Int) throws {
         let host = mode == .empty ? try BenchHost.empty(domain: sample.domain) : nil
         for _ in 0..<count {
             let message = try SealedMessage(octets: sample.octets)
@@ -35,7 +35,6 @@ struct SubmissionWork {
             let octets = try sample.postmark(for: message) + sample.receipt(for: message)
             precondition(!octets.isEmpty)
         }
-        await host?.shutDown()
     }
 }
 

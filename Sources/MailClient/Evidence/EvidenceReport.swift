@@ -19,6 +19,13 @@ public struct EvidenceReport: Sendable {
         }
     }
 
+    /// A message that was passed on.
+    public struct Enclosure: Sendable {
+        public let message: SealedMessage
+        /// It was signed for the address that passed it on, and so was all around it.
+        public let isVerified: Bool
+    }
+
     /// A verified statement of a domain about recipients.
     public struct Statement: Sendable {
         public let domain: MailDomain
@@ -38,11 +45,22 @@ public struct EvidenceReport: Sendable {
     public internal(set) var author = AuthorVerdict.absent
     /// Files that a plug-in of the vouching domain took out on their way, as its Postmark says.
     public internal(set) var removed: [Postmark.Removed] = []
-    /// What the message passes on, the outermost first; how far it is proved is in `findings`.
-    public internal(set) var passedOn: [SealedMessage] = []
+    /// What the message passes on, the outermost first. Empty unless its Postmark says that a server wrote it to do so.
+    public internal(set) var passedOn: [Enclosure] = []
     public internal(set) var statements: [Statement] = []
     public internal(set) var findings: [Finding] = []
+    /// About what the message passes on, and nothing else.
+    public internal(set) var enclosureFindings: [Finding] = []
 
-    /// Every part verifies, and a domain vouches for the author.
+    /// Every part of the message's own proof verifies, and a domain vouches for the author. What the message encloses has no say
+    /// in that: else who sends one could enclose what does not verify, and deny to have sent it.
     public var isVerified: Bool { message != nil && vouchedBy != nil && findings.allSatisfy(\.isVerified) }
+
+    /// So does all that the message passes on; also where it passes on nothing.
+    public var enclosuresAreVerified: Bool {
+        passedOn.allSatisfy(\.isVerified) && enclosureFindings.allSatisfy(\.isVerified)
+    }
+
+    /// The innermost message has a Form that looks like a message passed on, and is nothing but content: it was not judged.
+    public var hasUncheckedForm: Bool { (passedOn.last?.message ?? message)?.message.hasRedirectedForm ?? false }
 }

@@ -50,39 +50,43 @@ public struct EvidenceVerifier: Sendable {
             return report
         }
         report.message = message
-        let domains = KnownDomains(domains: await judgeMetadata(bundle, &report))
+        let enclosures = enclosures(bundle, message)
+        let inner = Set(enclosures.map(\.postmark.postmark.domain)).subtracting(ownDomains(bundle, message))
+        let domains = KnownDomains(domains: await judgeMetadata(bundle, onlyInside: inner, &report))
         let receipts = await judgeReceipts(bundle, message, domains, &report)
         await judgePostmark(bundle, message, receipts, domains, &report)
-        report.author = await judgeAuthor("Author's signature", message, at: report.time, domains, &report)
-        await judgePassedOn(message, domains, &report)
+        report.author = await judgeAuthor("Author's signature", message, at: report.time, domains, &report.findings)
         if report.vouchedBy == nil {
             report.findings.append(
                 .init("Author", false, "no domain vouches that \(message.message.from.address) sent it"))
         }
+        await judge(enclosures, in: message, domains, &report)
         return report
     }
 
     // MARK: Metadata
 
+    /// - Parameter inner: domains that only enclosures need: their documents say nothing of the message itself.
     private func judgeMetadata(
-        _ bundle: EvidenceBundle, _ report: inout EvidenceReport
+        _ bundle: EvidenceBundle, onlyInside inner: Set<MailDomain>, _ report: inout EvidenceReport
     ) async -> [MailDomain: DomainKnowledge] {
         let trust = TrustStore(anchors)
         var domains: [MailDomain: DomainKnowledge] = [:]
         for octets in bundle.metadata {
+            let list = EvidenceVerifier.list(ofMetadata: octets, inner)
             do throws(IdentityError) {
                 let verified = try await VerifiedMetadata.verify(octets, trust: trust, at: now, allowStale: true)
                 let domain = verified.metadata.domain
                 guard domains[domain] == nil else {
-                    report.findings.append(.init("Metadata of \(domain)", false, "there are two documents"))
+                    report[keyPath: list].append(.init("Metadata of \(domain)", false, "there are two documents"))
                     continue
                 }
                 domains[domain] = try await DomainKnowledge(
                     domain: domain, anchors: anchors, octets: octets, at: now, allowStale: true)
-                report.findings.append(
+                report[keyPath: list].append(
                     .init("Metadata of \(domain)", true, "signed by \(domain) under a root that you trust"))
             } catch {
-                report.findings.append(.init("Metadata", false, words(error, bundle)))
+                report[keyPath: list].append(.init("Metadata", false, words(error, bundle)))
             }
         }
         return domains

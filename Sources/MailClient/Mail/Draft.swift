@@ -26,7 +26,8 @@ public struct Draft: Sendable, Hashable {
         self.isSigned = isSigned
     }
 
-    /// A reply to what somebody wrote: where a message was passed on, to its original author, not to who passed it on.
+    /// A reply to what somebody wrote: where a message was passed on, to its original author, not to who passed it on. Where who
+    /// wrote it is not believed, to the last who is: nobody can turn an answer to somebody else by enclosing their name.
     public static func reply(to received: ReceivedMessage, by reader: Address, text: String, toAll: Bool = false) -> Draft {
         reply(to: received.original.message.message, by: reader, text: text, toAll: toAll)
     }

@@ -98,7 +98,7 @@ public struct MailClient: Sendable {
             message: message, postmark: postmark, receipt: reply.receipt, folder: reply.folder, flags: reply.flags,
             verdict: verdict, author: author)
         do {
-            received.passedOn = try await judge.passedOn(by: message.message)
+            received.passedOn = try await judge.passedOn(by: message.message, postmark)
         } catch {
             received.passedOnProblem = error.reason
         }

@@ -12,8 +12,8 @@ public struct ReceivedMessage: Sendable {
     public let flags: Set<String>
     public let verdict: SignatureVerdict
     public let author: AuthorVerdict
-    /// What the message passes on, the outermost first: each was signed for the address that passed it on. The last is what
-    /// somebody wrote in the first place. Empty for most messages.
+    /// What the message passes on, the outermost first, each judged by itself: see `shown` for what to believe. Empty for most
+    /// messages, and for all whose Postmark does not say that a server wrote them to pass on another.
     public internal(set) var passedOn: [JudgedMail] = []
     /// Why what the message claims to pass on cannot be read; nil: it can, or there is nothing.
     public internal(set) var passedOnProblem: String?
@@ -26,9 +26,22 @@ public struct ReceivedMessage: Sendable {
         [JudgedMail(message: message, postmark: postmark, verdict: verdict, author: author)] + passedOn
     }
 
-    /// What somebody wrote: the message itself, or what reached us by its passing on.
-    public var original: JudgedMail {
-        passedOn.last ?? JudgedMail(message: message, postmark: postmark, verdict: verdict, author: author)
+    /// The message and, from the outside inwards, what it passes on as far as all is believed without a gap. The message itself
+    /// comes first whether it is believed or not.
+    public var shown: [JudgedMail] { Array(layers.prefix(shownCount)) }
+
+    /// The rest of `layers`: content that is not to be believed, though some of it may be signed. Whoever passes on a message
+    /// may enclose anything.
+    public var doubtfulEnclosures: [JudgedMail] { Array(layers.dropFirst(shownCount)) }
+
+    private var shownCount: Int { max(1, layers.prefix(while: \.isBelieved).count) }
+
+    /// What somebody wrote, as far as that is believed: the message itself, or the last that reached us by its passing on.
+    public var original: JudgedMail { layers[shownCount - 1] }
+
+    /// The original has a Form that looks like a message passed on, and is nothing but content: it was not judged.
+    public var hasUncheckedForm: Bool {
+        doubtfulEnclosures.isEmpty && passedOnProblem == nil && original.message.message.hasRedirectedForm
     }
 
     /// Whom the author's own copy went to besides those it names. Known only where the receipt was asked for.

@@ -32,10 +32,10 @@ struct MessageJudge: Sendable {
 
     /// What a message passes on: each message in it counts if it was signed for the address that passed it on.
     /// - Throws: where it cannot be read; a message may claim to pass on anything.
-    func passedOn(by message: Message) async throws(MailModelError) -> [JudgedMail] {
+    func passedOn(by message: Message, _ postmark: SealedPostmark?) async throws(MailModelError) -> [JudgedMail] {
         var judged: [JudgedMail] = []
         var holder = message.from.address
-        for mail in try RedirectedMail.chain(in: message) {
+        for mail in try RedirectedMail.passedOn(by: message, postmark) {
             let verdict = await MessageJudge(reader: holder, trust: trust, clock: clock).verdict(on: mail.message, mail.postmark)
             let author = await author(of: mail.message, at: signingTime(mail.message, verdict))
             judged.append(JudgedMail(message: mail.message, postmark: mail.postmark, verdict: verdict, author: author))

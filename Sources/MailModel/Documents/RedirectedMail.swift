@@ -50,8 +50,8 @@ public struct RedirectedMail: Sendable {
     public static func chain(in message: Message) throws(MailModelError) -> [RedirectedMail] {
         guard let first = try outermost(in: message) else { return [] }
         var chain = [first]
-        // Whoever wrote the original may have put anything in it: what only looks like another message is its content.
-        while let last = chain.last, let next = try? outermost(in: last.message.message) {
+        // Whoever wrote the original may have put anything in it: what no server passed on is its content.
+        while let last = chain.last, last.postmark.postmark.method == .plugin, let next = try? outermost(in: last.message.message) {
             guard chain.count < maxDepth else {
                 throw MailModelError(.limitExceeded, "the message was passed on more than \(maxDepth) times")
             }
@@ -61,7 +61,8 @@ public struct RedirectedMail: Sendable {
     }
 
     private func checkDepth() throws(MailModelError) {
-        let inside = (try? Self.outermost(in: message.message)) == nil ? 0 : try Self.chain(in: message.message).count
+        let isPassedOn = postmark.postmark.method == .plugin && (try? Self.outermost(in: message.message)) != nil
+        let inside = isPassedOn ? try Self.chain(in: message.message).count : 0
         guard inside < Self.maxDepth else {
             throw MailModelError(.limitExceeded, "the message was passed on more than \(Self.maxDepth) times")
         }

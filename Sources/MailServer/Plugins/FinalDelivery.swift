@@ -25,8 +25,9 @@ actor FinalDelivery: Service {
     private var running = 0
     /// Jobs at work at once.
     private let places: Int
-    /// How long a job is ours. A run of plug-ins that takes longer is thrown away when another has taken the job.
-    private let lease: TimeInterval = 300
+    /// How long a job is ours. What a run decides that takes longer is dropped if another run has taken the job; a job whose
+    /// settlement and return both failed (a full disk) is taken up again then.
+    private let lease: TimeInterval = 600
 
     init(core: ServerCore, clock: DeliveryClock) {
         self.core = core

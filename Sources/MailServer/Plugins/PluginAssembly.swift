@@ -25,7 +25,7 @@ enum PluginAssembly {
             }
         })
         return PluginHost(
-            configuration: hostConfiguration(configuration), store: store, engine: engine(configuration),
+            configuration: hostConfiguration(configuration), store: store, engine: engine(configuration, logger),
             builtIns: BuiltIns.all.map { BuiltInPlugin(descriptor: $0.descriptor, make: $0.make) }, services: services,
             logger: logger, clock: clock)
     }
@@ -34,7 +34,7 @@ enum PluginAssembly {
         _ configuration: ServerConfiguration, store: any MailStore, logger: Logger, clock: @escaping @Sendable () -> Date
     ) -> PluginManager {
         PluginManager(
-            configuration: hostConfiguration(configuration), store: store, engine: engine(configuration),
+            configuration: hostConfiguration(configuration), store: store, engine: engine(configuration, logger),
             builtIns: BuiltIns.all.map { BuiltInPlugin(descriptor: $0.descriptor, make: $0.make) }, logger: logger, clock: clock)
     }
 
@@ -45,21 +45,51 @@ enum PluginAssembly {
         host.concurrency = configuration.pluginCalls
         host.threads = configuration.pluginThreads
         host.errorBudget = configuration.pluginErrorBudget
-        host.loadAtStart = configuration.plugins == ["all"] ? nil : configuration.plugins
+        host.valueBytes = configuration.store.pluginValueBytes
+        host.loadAtStart = configuration.plugins == ["all"] || !configuration.runsPlugins ? nil : configuration.plugins
         return host
     }
 
-    private static func engine(_ configuration: ServerConfiguration) -> @Sendable () throws(PluginError) -> any PluginEngine {
+    private static func engine(
+        _ configuration: ServerConfiguration, _ logger: Logger
+    ) -> @Sendable () throws(PluginError) -> any PluginEngine {
         { () throws(PluginError) in
             var options = WasmtimeOptions()
             if configuration.pluginInterpreter { options.execution = .interpreted }
-            return try WasmtimeEngine(
+            let engine = try WasmtimeEngine(
                 library: configuration.pluginEngineLibrary, cacheFolder: configuration.pluginCacheDirectory, options: options)
+            for notice in engine.notices { logger.notice("plug-in engine", metadata: ["notice": "\(notice)"]) }
+            return engine
         }
     }
 }
 
 extension PluginAssembly {
+    /// Tells the log what a server that runs no plug-ins leaves out: mail passes even those that it must not pass.
+    static func logAbsence(
+        _ configuration: ServerConfiguration, store: any MailStore, logger: Logger, clock: @escaping @Sendable () -> Date
+    ) async {
+        do throws(PluginError) {
+            for status in try await manager(configuration, store: store, logger: logger, clock: clock).list()
+            where status.policy == .closed && isWanted(status) {
+                logger.error(
+                    "plug-in is out because of plugins = off: mail passes without it, although it is fail-closed",
+                    metadata: ["plugin": "\(status.identifier)", "version": "\(status.version)"])
+            }
+        } catch {
+            logger.error("plugins = off, and what plug-ins there are cannot be read", metadata: ["reason": "\(error.reason)"])
+        }
+    }
+
+    /// Whether it would run if plug-ins ran.
+    private static func isWanted(_ status: PluginStatus) -> Bool {
+        switch status.state {
+        case .active, .failed, .suspended: true
+        case .notRunning: !status.roles.isEmpty
+        case .disabled, .unloaded, .removed: false
+        }
+    }
+
     /// Tells the log what became of a plug-in at the start of the server.
     static func log(_ status: PluginStatus, _ logger: Logger) {
         let metadata: Logger.Metadata = ["plugin": "\(status.identifier)", "version": "\(status.version)"]

@@ -55,6 +55,14 @@ struct PluginMailer: Sendable {
         return size / 3 * 4 + PluginMailer.envelopeSize > configuration.maxMessageBytes ? .size : nil
     }
 
+    /// Addresses that have passed a message on, as it says itself. They are no targets any more: where one address stands for
+    /// several, a circle would not only go on until its hops are used up, but grow with every round.
+    /// - Parameter method: of the message's Postmark: in one that no server passed on, an author may have enclosed anything.
+    static func redirectors(of message: Message, method: Postmark.AuthenticationMethod) -> Set<Address> {
+        guard method == .plugin, let chain = try? RedirectedMail.chain(in: message), !chain.isEmpty else { return [] }
+        return Set(chain.dropLast().map(\.message.message.from.address) + [message.from.address])
+    }
+
     /// Octets of a message that passes another on, beside that one.
     private static let envelopeSize = 8_192
 
@@ -65,6 +73,9 @@ struct PluginMailer: Sendable {
     ) throws -> Acceptance {
         let hops = postmark.postmark.hops
         if let obstacle = obstacle(size: original.octets.count + postmark.octets.count, hops: hops) { throw obstacle }
+        let redirectors = PluginMailer.redirectors(of: original.message, method: postmark.postmark.method)
+        let targets = targets.filter { !redirectors.contains($0) }
+        guard !targets.isEmpty else { throw Obstacle.hops }
         var message = Message(
             id: .random(), from: Mailbox(redirector), to: [Mailbox(redirector)], subject: original.message.subject, date: now,
             text: "\(redirector) passes on a message from \(original.message.from.address). It is enclosed, with its proof.")

@@ -14,7 +14,12 @@ struct DeliverService: Sendable {
         let message: SealedMessage
         let postmark: SealedPostmark
         let intent: IntentRequest
+        /// Rounds in which the mailboxes changed meanwhile.
+        var attempts = 0
     }
+
+    /// Octets of messages passed on that one round holds, beside the last item's: more waits for the next round.
+    static let passedOnAtOnce = 64 << 20
 
     /// Takes messages of a peer. Results come in the order of the items; each accepted one is durable before the reply.
     func deliver(_ request: DeliverOperation.Request, from peer: MailDomain) async throws -> DeliverOperation.Response {
@@ -32,10 +37,9 @@ struct DeliverService: Sendable {
                 results[index] = .init(fault)
             }
         }
-        for _ in 0..<SubmissionService.attempts where !open.isEmpty {
+        while !open.isEmpty {
             open = await accept(open, from: peer, now: now, results: &results)
         }
-        for candidate in open { results[candidate.index] = .init(SOAPFault(.busy, "the mailboxes keep changing; try again")) }
         return DeliverOperation.Response(
             results: results.map { $0 ?? .init(SOAPFault(.internal, "the item was passed over; try again")) })
     }
@@ -76,21 +80,30 @@ struct DeliverService: Sendable {
         return Candidate(index: index, message: message, postmark: postmark, intent: intent)
     }
 
-    /// One round of examine and accept. Returns the items whose verdicts changed in between.
+    /// One round of examine and accept. Returns the items that need another: those for which this one had no room, and those
+    /// whose verdicts changed in between. Each round answers an item or uses up an attempt of one.
     private func accept(
         _ candidates: [Candidate], from peer: MailDomain, now: Date, results: inout [DeliverOperation.Result?]
     ) async -> [Candidate] {
         var ready: [(Candidate, Acceptance)] = []
+        var left: [Candidate] = []
+        var passedOn = 0
         let pipeline = core.pipeline
         do {
             let verdicts = try await core.store.examine(candidates.map(\.intent))
             for (candidate, verdict) in zip(candidates, verdicts) {
+                guard passedOn <= DeliverService.passedOnAtOnce else {
+                    left.append(candidate)
+                    continue
+                }
                 switch verdict {
                 case .duplicate(let receipt): results[candidate.index] = .receipt(receipt)
                 case .conflict: results[candidate.index] = .init(SubmissionService.idConflict)
                 case .open(let examination):
                     do {
-                        ready.append((candidate, try await acceptance(of: candidate, from: peer, examination, pipeline, now: now)))
+                        let acceptance = try await acceptance(of: candidate, from: peer, examination, pipeline, now: now)
+                        passedOn += acceptance.effects.messages.reduce(0) { $0 + $1.message.octets.count }
+                        ready.append((candidate, acceptance))
                     } catch { results[candidate.index] = .init(SOAPFault.from(error)) }
                 }
             }
@@ -99,19 +112,26 @@ struct DeliverService: Sendable {
             return []
         }
         let outcomes = await core.store.accept(ready.map(\.1), now: now)
-        var changed: [Candidate] = []
-        for ((candidate, acceptance), outcome) in zip(ready, outcomes) {
+        for (item, outcome) in zip(ready, outcomes) {
+            var candidate = item.0
+            let acceptance = item.1
             switch outcome {
             case .success(.accepted):
                 results[candidate.index] = .receipt(acceptance.receipt)
                 log(candidate, from: peer, acceptance)
             case .success(.duplicate(let receipt)): results[candidate.index] = .receipt(receipt)
             case .success(.conflict): results[candidate.index] = .init(SubmissionService.idConflict)
-            case .success(.changed): changed.append(candidate)
+            case .success(.changed):
+                candidate.attempts += 1
+                guard candidate.attempts < SubmissionService.attempts else {
+                    results[candidate.index] = .init(SOAPFault(.busy, "the mailboxes keep changing; try again"))
+                    continue
+                }
+                left.append(candidate)
             case .failure(let error): results[candidate.index] = .init(SOAPFault(error))
             }
         }
-        return changed
+        return left
     }
 
     private func log(_ candidate: Candidate, from peer: MailDomain, _ acceptance: Acceptance) {
@@ -132,7 +152,9 @@ struct DeliverService: Sendable {
         let mailer = PluginMailer(signer: core.signer, configuration: core.configuration)
         let facts = candidate.postmark.postmark
         let routing = await LocalRouting.ask(
-            pipeline, about: examination, size: candidate.intent.size, hops: facts.hops, mailer: mailer, in: run)
+            pipeline, about: examination, message: candidate.message.message, method: facts.method, size: candidate.intent.size,
+            hops: facts.hops,
+            mailer: mailer, in: run)
         let verdicts = RecipientVerdicts(facts.recipients, examination, routing)
         let receipt = try Receipt(
             messageID: candidate.message.message.id, digest: candidate.message.digest,

@@ -84,6 +84,7 @@ struct RecipientVerdicts: Sendable {
         if routing.aliases[recipient] != nil, let obstacle = routing.obstacle {
             return (obstacle == .hops ? .loop : .tooLarge, obstacle.reason, false)
         }
+        if routing.circles.contains(recipient) { return (.loop, PluginMailer.Obstacle.hops.reason, false) }
         return (.unknownRecipient, "there is no such mailbox", false)
     }
 

@@ -178,8 +178,8 @@ extension SubmissionService {
             }
         }
         let routing = await LocalRouting.ask(
-            pipeline, about: examination, size: request.message.octets.count + DeliveryPlan.postmarkSize, hops: 0, mailer: mailer,
-            in: run)
+            pipeline, about: examination, message: request.message.message, method: submitter.method,
+            size: request.message.octets.count + DeliveryPlan.postmarkSize, hops: 0, mailer: mailer, in: run)
         let verdicts = RecipientVerdicts(plan.groups.flatMap(\.recipients), examination, routing)
         if let fault = verdicts.fault { throw fault }
         var acceptance = Acceptance(

@@ -150,6 +150,34 @@ final class CallEnvironment: PluginEnvironment {
         guard fits else { throw PluginError(.limitExceeded, "a call writes at most 1,000 values and 16 MiB") }
     }
 
+    /// Whether the plug-in's store has room for what this call and others of its run have written.
+    ///
+    /// The store has the last word, when the effects commit. But there a full store would fail the delivery itself, again and
+    /// again, whatever the plug-in's policy; here it fails the call.
+    /// - Throws: ``PluginError`` `.limitExceeded`, `.storage`.
+    func requireRoom() async throws(PluginError) {
+        let own = state.withLock { $0.effects.writes }
+        guard !own.isEmpty else { return }
+        let name = plugin.description
+        var last: [[UInt8]: Int] = [:]
+        for write in run.writes where write.plugin == name { last[write.key] = write.value.map { write.key.count + $0.count } ?? 0 }
+        for (key, value) in own { last[key] = value.map { key.count + $0.count } ?? 0 }
+        do throws(StoreError) {
+            let kept = try await parts.store.pluginUsage(name).bytes
+            // What is replaced is looked up only where it matters.
+            guard kept + Int64(last.values.reduce(0, +)) > parts.configuration.valueBytes else { return }
+            var growth: Int64 = 0
+            for (key, size) in last {
+                let old = try await parts.store.pluginValue(key, of: name).map { key.count + $0.value.count } ?? 0
+                growth += Int64(size - old)
+            }
+            if growth <= 0 || kept + growth <= parts.configuration.valueBytes { return }
+        } catch {
+            throw PluginError(.storage, error.reason)
+        }
+        throw PluginError(.limitExceeded, "it keeps as much as it may: \(parts.configuration.valueBytes >> 20) MiB")
+    }
+
     func keys(withPrefix prefix: [UInt8], after cursor: [UInt8]?, limit: Int) async throws(PluginError) -> [[UInt8]] {
         try need(.keyValue)
         guard CallBounds.listed.contains(limit) else { throw PluginError(.limitExceeded, "1 to 1,000 keys at a time") }

@@ -101,8 +101,9 @@ final class PluginInstance: Sendable {
         if case .success = result { run.merge(effects, of: identifier) }
         meter.counted(result.error?.code, took: start.duration(to: .now), isOver: isOver)
         if isOver { gate.leave() }
-        // Threads are everybody's: who got none, or too late, has done nothing wrong.
-        await judge(result.map { _ in () }, isBlamed: result.error?.code != .busy)
+        // Threads are everybody's: who got none, or too late, has done nothing wrong. What is out for a while (a program that is
+        // started anew) comes back by itself: suspended, it would stay out, and who can make it stumble once could stop all mail.
+        await judge(result.map { _ in () }, isBlamed: result.error?.code != .busy && result.error?.code != .unavailable)
         return result
     }
 
@@ -116,25 +117,33 @@ final class PluginInstance: Sendable {
         // It keeps its place until it ends (`CallGate.gaveUp`), so that no more of them pile up than the plug-in has places.
         let task = Task {
             let result = await Self.attempt(environment, body)
-            guard !outcome.resolve((result, true)) else { return }
+            // After the deadline only this counts: that it never had its turn. All else is late.
+            let isLate = Task.isCancelled && result.error?.code != .busy
+            guard !outcome.resolve((isLate ? .failure(Self.late) : result, true)) else { return }
             meter.ended()
             gate.ended()
         }
-        let alarm = Alarm.set(deadline) { [gate] in
-            let late = CallFailure.error(PluginError(.timedOut, "it took longer than its time limit"))
-            guard outcome.resolve((.failure(late), false)) else { return }
+        let end = Alarm.set(deadline) { task.cancel() }
+        let alarm = Alarm.set(deadline + parts.configuration.lastWord) { [gate] in
+            guard outcome.resolve((.failure(Self.late), false)) else { return }
             gate.gaveUp()
-            task.cancel()
         }
-        defer { alarm.cancel() }
+        defer {
+            end.cancel()
+            alarm.cancel()
+        }
         return await outcome.value()
     }
+
+    private static let late = CallFailure.error(PluginError(.timedOut, "it took longer than its time limit"))
 
     private static func attempt<T: Sendable>(
         _ environment: CallEnvironment, _ body: @Sendable (CallEnvironment) async throws -> T
     ) async -> Result<T, CallFailure> {
         do {
-            return .success(try await body(environment))
+            let value = try await body(environment)
+            try await environment.requireRoom()
+            return .success(value)
         } catch let error as PluginError {
             return .failure(.error(error))
         } catch let fault as PluginFault {

@@ -24,7 +24,7 @@ extension PluginManager {
                 if let grants { try await add(grants, to: package, earlier) }
                 return try await report(package, earlier, isUnchanged: true)
             }
-            var state = try next(package, earlier, grants: grants ?? [])
+            var state = try next(package, earlier, grants: grants)
             state.verified = now
             state.installedBy = by
             try await probe(package, state)
@@ -49,7 +49,7 @@ extension PluginManager {
             guard !isCompiledIn(package) else {
                 throw PluginError(.refused, "\(package) is compiled into the server: unload it instead")
             }
-            guard let earlier = try await earlier(package) else {
+            guard let earlier = try await remaining(package, deletingValues: deletingValues) else {
                 throw PluginError(.refused, "there is no package \"\(package.prefix(100))\": `wsemaild plugin list` shows all")
             }
             do throws(StoreError) {
@@ -75,6 +75,28 @@ extension PluginManager {
     private func earlier(_ package: String) async throws(PluginError) -> Earlier? {
         guard let record = try await record(package) else { return nil }
         return Earlier(record: record, state: try PackageState(octets: record.state))
+    }
+
+    /// As `earlier`, also for a package whose state is damaged: nothing but its removal brings mail back.
+    private func remaining(_ package: String, deletingValues: Bool) async throws(PluginError) -> Earlier? {
+        guard let record = try await record(package) else { return nil }
+        do throws(PluginError) {
+            return Earlier(record: record, state: try PackageState(octets: record.state))
+        } catch {
+            let remains = PackageRemains(record.state, error)
+            guard !remains.isNewer else { throw error }
+            // Whose its values are must stay known, or go with them.
+            guard deletingValues || remains.publisher != nil else {
+                throw PluginError(
+                    .refused, "whose package \(package) is has become unreadable: it can be removed together with its values only")
+            }
+            let recorded = try? PluginVersion(record.version)
+            var state = PackageState(
+                title: remains.title ?? package, installedBy: "", highest: remains.highest ?? recorded ?? PluginVersion(0, 0, 0),
+                members: remains.members)
+            state.publisher = remains.publisher
+            return Earlier(record: record, state: state)
+        }
     }
 
     private func isCompiledIn(_ package: String) -> Bool { builtIns.contains { $0.descriptor.identifier.package == package } }
@@ -110,7 +132,7 @@ extension PluginManager {
 
     /// What to keep about the package: the administrator's words about its plug-ins stay, as far as they still mean something.
     private func next(
-        _ package: ReadPackage, _ earlier: Earlier?, grants: Set<PluginCapability>
+        _ package: ReadPackage, _ earlier: Earlier?, grants: Set<PluginCapability>?
     ) throws(PluginError) -> PackageState {
         var state = PackageState(
             title: package.title, installedBy: "", highest: max(package.version, earlier?.state.highest ?? package.version),
@@ -118,13 +140,16 @@ extension PluginManager {
         state.publisher = package.publisher
         let before = earlier.flatMap { $0.record.isPresent ? $0.state : nil }
         var missing: Set<PluginCapability> = []
+        var roles: Set<PluginRole> = []
         for member in package.members where member.module != nil {
             let descriptor = member.descriptor
             let name = descriptor.identifier.name
             var plugin = before?.plugins[name] ?? PluginState()
             // What an earlier version asked for was judged then: granted, or taken back since.
-            let judged = before?.members.first { $0.descriptor.identifier == descriptor.identifier }?.descriptor.capabilities ?? []
-            plugin.granted = plugin.granted.union(grants).intersection(descriptor.capabilities)
+            let known = before?.members.first { $0.descriptor.identifier == descriptor.identifier }?.descriptor
+            let judged = known?.capabilities ?? []
+            roles.formUnion(Set(descriptor.roles.keys).subtracting(known?.roles.keys.map { $0 } ?? []))
+            plugin.granted = plugin.granted.union(grants ?? []).intersection(descriptor.capabilities)
             missing.formUnion(descriptor.capabilities.subtracting(judged).subtracting(plugin.granted))
             plugin.priorities = plugin.priorities.filter { role, _ in descriptor.roles.keys.contains { $0.rawValue == role } }
             plugin.settings = plugin.settings.filter { name, _ in descriptor.settings.contains { $0.covers(name) } }
@@ -134,6 +159,13 @@ extension PluginManager {
             let list = missing.sorted().map(\.rawValue).joined(separator: ",")
             let subject = before == nil ? "\(package.identifier) asks for" : "version \(package.version) also asks for"
             throw PluginError(.refused, "\(subject) \(Self.names(missing)): repeat with --grant \(list) if it may have that")
+        }
+        // A role is power, too: who delivers may pass mail on to anywhere. It must not come unseen with an upgrade.
+        guard before == nil || grants != nil || roles.isEmpty else {
+            let list = roles.sorted().map(\.rawValue).joined(separator: ", ")
+            throw PluginError(
+                .refused,
+                "version \(package.version) also takes part as \(list), which needs no capability: repeat with --grant \"\" if it may")
         }
         return state
     }

@@ -52,7 +52,10 @@ public struct PluginManager: Sendable {
         var statuses: [PluginStatus] = []
         for plugin in try await inventory().plugins {
             var state = plugin.idleState(configuration) ?? .notRunning
-            if state == .notRunning, let suspension = plugin.suspension { state = .suspended(suspension.reason) }
+            if state == .notRunning, plugin.runsHere {
+                if let suspension = plugin.suspension { state = .suspended(suspension.reason) }
+                if let damage = plugin.damage { state = .failed(damage.reason) }
+            }
             var status = plugin.status(state, configuration)
             do {
                 let usage = try await store.pluginUsage(plugin.identifier.description)
@@ -117,7 +120,12 @@ public struct PluginManager: Sendable {
             do { try await store.installPackage(record, octets: []) } catch { throw PluginError(.storage, error.reason) }
             return
         }
-        var stored = try PackageState(octets: record.state)
+        var stored: PackageState
+        do throws(PluginError) { stored = try PackageState(octets: record.state) } catch {
+            // Of what is compiled in only the administrator's words are lost: this is the first of new ones.
+            guard plugin.isBuiltIn, !PackageRemains(record.state, error).isNewer else { throw error }
+            stored = PackageState(title: plugin.title, installedBy: "", highest: plugin.descriptor.version, members: [])
+        }
         stored.plugins[plugin.identifier.name] = state
         try await write(stored, of: package)
     }

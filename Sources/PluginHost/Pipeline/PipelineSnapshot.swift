@@ -69,4 +69,16 @@ final class PipelineSnapshot: Sendable {
         resolvers = ordered(.resolver)
         self.extensions = extensions
     }
+
+    /// The same queues with nobody in them who works: mail for any of them waits, whatever its policy.
+    func closed(_ reason: PluginError) -> PipelineSnapshot {
+        func out(_ entry: PipelineEntry) -> PipelineEntry {
+            PipelineEntry(identifier: entry.identifier, policy: .closed, priority: entry.priority, target: .out(reason))
+        }
+        let queues: [PluginRole: [PipelineEntry]] = [
+            .sending: sending.map(out), .delivery: delivery.map(out), .resolver: resolvers.map(out),
+        ]
+        return PipelineSnapshot(
+            generation: generation, queues: queues, extensions: extensions.mapValues { Route(callers: $0.callers, entry: out($0.entry)) })
+    }
 }

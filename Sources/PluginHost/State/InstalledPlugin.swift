@@ -21,11 +21,13 @@ struct InstalledPlugin: Sendable {
     let runsHere: Bool
     let state: PluginState
     let suspension: Suspension?
+    /// What is kept about it is damaged: it is out, and mail waits for it.
+    var damage: PluginError?
 
     var identifier: PluginIdentifier { descriptor.identifier }
     var isBuiltIn: Bool { if case .builtIn = source { true } else { false } }
     var granted: Set<PluginCapability> { state.granted.intersection(descriptor.capabilities) }
-    var policy: FailurePolicy { state.policy ?? descriptor.failurePolicy }
+    var policy: FailurePolicy { damage == nil ? state.policy ?? descriptor.failurePolicy : .closed }
     var roles: [PluginRole: Int] {
         Dictionary(uniqueKeysWithValues: descriptor.roles.map { ($0.key, state.priorities[$0.key.rawValue] ?? $0.value) })
     }

@@ -8,7 +8,7 @@ struct Inventory: Sendable {
     /// What is compiled in first, then in the order of installation: the earlier keeps an extension identifier.
     let plugins: [InstalledPlugin]
 
-    /// - Throws: ``PluginError`` `.storage`. A package whose state is damaged is logged and left out.
+    /// - Throws: ``PluginError`` `.storage`. Plug-ins of a package whose state is damaged are there, as such: mail must not pass them.
     static func read(
         _ store: any PluginStore & DomainStateStore, builtIns: [BuiltInPlugin], logger: Logger
     ) async throws(PluginError) -> Inventory {
@@ -20,17 +20,22 @@ struct Inventory: Sendable {
         for builtIn in builtIns {
             let identifier = builtIn.descriptor.identifier
             let record = records.first { $0.id == identifier.package }
-            var state: PackageState?
-            do throws(PluginError) {
-                state = try record.map { record throws(PluginError) in try PackageState(octets: record.state) }
-            } catch {
-                logger.error("what was said of \(identifier) is lost: \(error.reason)")
+            var state: PluginState?
+            var damage: PluginError?
+            if let record {
+                do throws(PluginError) {
+                    state = try PackageState(octets: record.state).plugins[identifier.name]
+                } catch {
+                    logger.error("what was said of \(identifier) is damaged: \(error.reason)")
+                    state = PackageRemains(record.state, error).state(of: identifier.name)
+                    damage = error
+                }
             }
             plugins.append(
                 InstalledPlugin(
                     descriptor: builtIn.descriptor, source: .builtIn(builtIn), title: "compiled into the server", publisher: nil,
-                    installed: nil, isPresent: true, runsHere: true, state: state?.plugins[identifier.name] ?? PluginState(),
-                    suspension: suspensions[identifier.description]))
+                    installed: nil, isPresent: true, runsHere: true, state: state ?? PluginState(),
+                    suspension: suspensions[identifier.description], damage: damage))
         }
         for record in records.sorted(by: { ($0.installed, $0.id) < ($1.installed, $1.id) }) where !compiled.contains(record.id) {
             // What was compiled in once and is not any more: nothing to run, nothing to show.
@@ -38,7 +43,8 @@ struct Inventory: Sendable {
             do throws(PluginError) {
                 plugins += try Self.plugins(of: record, suspensions)
             } catch {
-                logger.error("the package \(record.id) is left out: \(error.reason)")
+                logger.error("what is kept about the package \(record.id) is damaged: \(error.reason)")
+                plugins += try Self.remains(of: record, suspensions, error)
             }
         }
         return Inventory(plugins: plugins)
@@ -55,6 +61,24 @@ struct Inventory: Sendable {
                 publisher: state.publisher, installed: record.installed, isPresent: record.isPresent, runsHere: member.runsHere,
                 state: state.plugins[member.descriptor.identifier.name] ?? PluginState(),
                 suspension: suspensions[member.descriptor.identifier.description])
+        }
+    }
+
+    private static func remains(
+        of record: PluginPackageRecord, _ suspensions: [String: Suspension], _ damage: PluginError
+    ) throws(PluginError) -> [InstalledPlugin] {
+        let remains = PackageRemains(record.state, damage)
+        var members = remains.members
+        if remains.hasLost {
+            members.append(PackageState.Member(descriptor: try PackageRemains.unknown(in: record.id), runsHere: true))
+        }
+        return members.map { member in
+            InstalledPlugin(
+                descriptor: member.descriptor,
+                source: .package(digest: record.digest, verified: remains.verified ?? record.installed),
+                title: remains.title ?? record.id, publisher: remains.publisher, installed: record.installed,
+                isPresent: record.isPresent, runsHere: member.runsHere, state: remains.state(of: member.descriptor.identifier.name),
+                suspension: suspensions[member.descriptor.identifier.description], damage: damage)
         }
     }
 }

@@ -10,6 +10,8 @@ import Synchronization
 /// always run. It waits no longer than the call's deadline.
 final class HostCallBridge: HostCalls {
     private let environment: CallEnvironment
+    /// Seconds of the longest single wait for the server: what a slow disk has taken of the call's time. Of the module's thread.
+    private(set) var longestWait = 0.0
 
     init(_ environment: CallEnvironment) { self.environment = environment }
 
@@ -56,6 +58,8 @@ final class HostCallBridge: HostCalls {
                 answer.put(.failure(error))
             }
         }
+        let start = ContinuousClock.now
+        defer { longestWait = max(longestWait, start.duration(to: .now) / .seconds(1)) }
         guard let result = answer.take(within: seconds) else {
             throw PluginError(.timedOut, "it took longer than its time limit")
         }

@@ -62,9 +62,14 @@ final class WasmPlugin: SendingProcessor, DeliveryProcessor, ExtensionProcessor,
             limits.seconds = environment.secondsLeft
             guard limits.seconds > 0 else { throw PluginError(.busy, "no thread became free in time") }
             let frame = EventFrames.encode(event, settings: environment.settings)
+            let host = HostCallBridge(environment)
             do throws(PluginError) {
-                return try module.handle(kind, frame, limits: limits, host: HostCallBridge(environment))
+                return try module.handle(kind, frame, limits: limits, host: host)
             } catch {
+                // One wait, not all of them: a module that does nothing but ask must not burn its time unblamed.
+                if error.code == .timedOut, host.longestWait > limits.seconds / 2 {
+                    throw PluginError(.storage, "the server's store did not answer in time")
+                }
                 // It began late because others were before it: what it was left with was no fair trial.
                 guard error.code == .timedOut, limits.seconds < total / 2 else { throw error }
                 throw PluginError(.busy, "a thread became free only \(limits.seconds) s before the end of its time")

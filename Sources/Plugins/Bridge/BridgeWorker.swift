@@ -121,6 +121,9 @@ final class BridgeCancellation: Sendable {
     /// To be called before the process is reaped: later its number may be another's.
     func end() { state.withLock { $0.pid = nil } }
 
+    /// As `cancel`, but a program that works on the event already may finish it.
+    func giveUp() { state.withLock { $0.isCancelled = true } }
+
     func cancel() {
         state.withLock { state in
             state.isCancelled = true

@@ -1,5 +1,4 @@
 import PluginAPI
-import Synchronization
 
 /// Hands events to a program of this machine and takes its verdicts (docs/plugins.md, "The bridge"): frames of the ABI on the
 /// program's standard input and output, each after its length in 4 octets, little-endian.
@@ -9,15 +8,14 @@ import Synchronization
 public struct SubprocessBridge: SendingProcessor, DeliveryProcessor, ExtensionProcessor {
     private let settings: BridgeSettings
     private let workers: [BridgeWorker]
-    /// Events each worker has, working or waiting.
-    private let loads: Loads
+    let places: BridgePlaces
 
     init(
         _ settings: BridgeSettings, now: @escaping @Sendable () -> ContinuousClock.Instant = { ContinuousClock.now }
     ) {
         self.settings = settings
         workers = (0..<settings.processes).map { _ in BridgeWorker(settings, now: now) }
-        loads = Loads(count: settings.processes)
+        places = BridgePlaces(settings.processes)
     }
 
     static var descriptor: PluginDescriptor {
@@ -35,6 +33,7 @@ public struct SubprocessBridge: SendingProcessor, DeliveryProcessor, ExtensionPr
     public func start(_ context: PluginContext) async throws { try await workers.first?.prepare() }
 
     public func stop() async {
+        places.endAll()
         for worker in workers { await worker.stop() }
     }
 
@@ -69,40 +68,35 @@ public struct SubprocessBridge: SendingProcessor, DeliveryProcessor, ExtensionPr
         _ judge: @escaping @Sendable ([UInt8]?) throws(PluginError) -> Verdict
     ) async throws(PluginError) -> Verdict {
         let octets = EventFrames.encode(event)
-        let index = loads.take()
-        defer { loads.giveBack(index) }
-        let worker = workers[index]
+        guard let (index, hasWaited) = await places.take() else { throw Self.busy }
+        let (worker, places) = (workers[index], places)
         let cancellation = BridgeCancellation()
-        let result = await withTaskCancellationHandler {
+        places.begins(cancellation, at: index)
+        let outcome = BridgeOutcome<(verdict: Verdict, lines: [String])>()
+        // Unavoidable: an event whose call is given up may go on, and a child task could not be left behind.
+        Task {
+            let result: Result<(verdict: Verdict, lines: [String]), PluginError>
             do throws(PluginError) {
-                return Result<(verdict: Verdict, lines: [String]), PluginError>.success(
-                    try await worker.exchange(octets, cancellation, judge))
+                result = .success(try await worker.exchange(octets, cancellation, judge))
             } catch {
-                return .failure(error)
+                result = .failure(error)
             }
+            places.giveBack(index)
+            outcome.resolve(result)
+        }
+        let result = await withTaskCancellationHandler {
+            await outcome.value()
         } onCancel: {
-            cancellation.cancel()
+            guard hasWaited else { return cancellation.cancel() }
+            // Its time went by while others were before it. The program keeps all of its own; the answer comes to nobody.
+            cancellation.giveUp()
+            outcome.resolve(.failure(Self.busy))
         }
         let (verdict, lines) = try result.get()
         // Without the capability `log` what the program says is lost; its verdict counts all the same.
         for line in lines { try? environment.log(.info, VerdictRules.line(line)) }
         return verdict
     }
-}
 
-/// Gives each event to the worker with the fewest.
-private final class Loads: Sendable {
-    private let counts: Mutex<[Int]>
-
-    init(count: Int) { counts = Mutex(Array(repeating: 0, count: count)) }
-
-    func take() -> Int {
-        counts.withLock { counts in
-            let index = counts.indices.min { counts[$0] < counts[$1] } ?? 0
-            counts[index] += 1
-            return index
-        }
-    }
-
-    func giveBack(_ index: Int) { counts.withLock { $0[index] -= 1 } }
+    private static let busy = PluginError(.busy, "all processes of the program were at work")
 }

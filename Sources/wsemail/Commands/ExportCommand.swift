@@ -49,6 +49,9 @@ struct ExportCommand: MailboxCommand {
             }
             if !gathered.blindCopies.isEmpty { warn(gathered.blindCopies, screen) }
             try write(gathered, screen)
+            for finding in gathered.report.enclosureFindings where !finding.isVerified {
+                screen.warning("the message inside is not proved: \(finding.part): \(finding.words)")
+            }
             guard gathered.report.isVerified else {
                 for finding in gathered.report.findings where !finding.isVerified {
                     screen.warning("\(finding.part): \(finding.words)")

@@ -6,11 +6,11 @@ struct ReadCommand: MailboxCommand {
     static let configuration = CommandConfiguration(
         commandName: "read", abstract: "Show a message, who signed it, and whether to believe it.",
         discussion: """
-            Ends with status 2 where a signature does not verify.
+            Ends with status 2 where a signature does not verify, also of a message inside.
 
             A message that somebody's server passed on is shown as its author wrote it, \
-            with the signature of the author's own domain, and below Via who passed it on. \
-            Files that a plug-in of a server took out are named.
+            with the signature of the author's own domain, and at Via who passed it on. If \
+            that signature does not verify, it is quoted below what was sent to you. Files that a plug-in of a server took out are named.
 
             Examples:
               wsemail read 12

@@ -11,7 +11,7 @@ struct ReplyCommand: MailboxCommand {
             from --body, from --file, or from standard input.
 
             A message that was passed on is answered to its original author, not to the \
-            address that passed it on.
+            address that passed it on; but only where the author's signature verifies.
 
             Example:
               wsemail reply 12 --body "Thank you."
@@ -45,9 +45,12 @@ struct ReplyCommand: MailboxCommand {
         try await withClient(screen) { client in
             let location = try await client.resolve(reference)
             let answered = try await client.retrieve(location)
-            if !answered.isBelieved {
-                let doubt = answered.layers.compactMap(\.doubt).first ?? "NOT VERIFIED"
+            let original = answered.original
+            if let doubt = original.doubt {
                 screen.warning("the message that you answer is \(doubt)")
+            } else if let doubt = answered.doubtfulEnclosures.compactMap(\.doubt).first {
+                screen.warning(
+                    "the message inside is \(doubt). You answer \(original.message.message.from.address.unicode), who passed it on")
             }
             var draft = Draft.reply(to: answered, by: client.account.address, text: text, toAll: all)
             draft.isSigned = sign

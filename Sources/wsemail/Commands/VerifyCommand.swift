@@ -9,8 +9,12 @@ struct VerifyCommand: ClientCommand {
         discussion: """
             Prints who sent the message, to whom and when, which domain vouches and what \
             the receipts say. Only the roots that you name are believed. Ends with \
-            status 0 when everything verifies, with 2 when something does not, and with \
-            1 when the file is no evidence file at all.
+            status 0 when all proofs of the message verify, with 2 when one does not, and \
+            with 1 when the file is no evidence file at all.
+
+            A message that the first one passes on has a verdict of its own, below it. It \
+            does not change the status: whoever sends a message answers for having sent \
+            it, whatever it encloses.
 
             Example:
               wsemail verify contract.evidence --roots capicom.pem scopio.pem

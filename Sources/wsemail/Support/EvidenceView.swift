@@ -13,6 +13,8 @@ struct EvidenceView {
         var lines: [String] = []
         if !report.isVerified {
             lines += [style("NOT VERIFIED: do not rely on what follows.", .red, .bold), ""]
+        } else if !report.enclosuresAreVerified {
+            lines += [style("NOT VERIFIED: the message inside. Rely on the one that encloses it only.", .red, .bold), ""]
         }
         if let message = report.message?.message {
             lines.append(field("From", MailText.mailbox(message.from)))
@@ -31,10 +33,8 @@ struct EvidenceView {
         for item in report.removed {
             lines.append(field("Removed", "by \(PrintableText.clean(item.plugin)): \(MailText.removed(item))"))
         }
-        for mail in report.passedOn.map(\.message) {
-            lines.append(
-                field("Inside", "the message of \(MailText.mailbox(mail.from)): \(PrintableText.clean(mail.subject)) (\(mail.id))"))
-        }
+        for enclosure in report.passedOn { lines.append(field("Inside", inside(enclosure))) }
+        if report.hasUncheckedForm { lines.append(field("Note", MailText.uncheckedForm)) }
         if !report.postmarkRecipients.isEmpty {
             lines.append(field("Sent to", report.postmarkRecipients.map(\.unicode).joined(separator: ", ")))
         }
@@ -48,14 +48,29 @@ struct EvidenceView {
             }
         }
         lines.append("")
-        for finding in report.findings {
-            let mark = finding.isVerified ? style("ok    ", .green) : style("FAILED", .red, .bold)
-            lines.append("\(mark)  \(PrintableText.clean(finding.part)): \(PrintableText.clean(finding.words))")
-        }
+        lines += report.findings.map(line)
+        if !report.enclosureFindings.isEmpty { lines += ["", "Of the message inside:"] + report.enclosureFindings.map(line) }
         lines.append("")
         lines.append(
             report.isVerified ? style("VERIFIED", .green, .bold) : style("NOT VERIFIED", .red, .bold))
+        if report.isVerified, !report.passedOn.isEmpty {
+            lines.append(
+                report.enclosuresAreVerified
+                    ? style("The message inside: VERIFIED", .green, .bold) : style("The message inside: NOT VERIFIED", .red, .bold))
+        }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// What does not verify is not said to be anybody's.
+    private func inside(_ enclosure: EvidenceReport.Enclosure) -> String {
+        let mail = enclosure.message.message
+        let words = "\(MailText.mailbox(mail.from)): \(PrintableText.clean(mail.subject)) (\(mail.id))"
+        return enclosure.isVerified ? "the message of \(words)" : style("NOT VERIFIED, ", .red, .bold) + "says it is of \(words)"
+    }
+
+    private func line(_ finding: EvidenceReport.Finding) -> String {
+        let mark = finding.isVerified ? style("ok    ", .green) : style("FAILED", .red, .bold)
+        return "\(mark)  \(PrintableText.clean(finding.part)): \(PrintableText.clean(finding.words))"
     }
 
     private func field(_ name: String, _ value: String) -> String {
@@ -69,6 +84,12 @@ struct EvidenceJSON: Encodable {
         let part: String
         let isVerified: Bool
         let words: String
+
+        init(_ finding: EvidenceReport.Finding) {
+            part = finding.part
+            isVerified = finding.isVerified
+            words = finding.words
+        }
     }
 
     struct Statement: Encodable {
@@ -90,9 +111,12 @@ struct EvidenceJSON: Encodable {
         let from: Address
         let subject: String
         let digest: String
+        let isVerified: Bool
     }
 
+    /// The message itself; what it passes on has a verdict of its own.
     let isVerified: Bool
+    let enclosuresAreVerified: Bool
     let id: MessageID?
     let from: Address?
     let to: [Address]
@@ -104,12 +128,16 @@ struct EvidenceJSON: Encodable {
     let method: String?
     let removed: [Removed]
     let passedOn: [PassedOn]
+    /// There is a Form that looks like a message passed on, and is content.
+    let hasUncheckedForm: Bool
     let statements: [Statement]
     let findings: [Finding]
+    let enclosureFindings: [Finding]
 
     init(_ report: EvidenceReport) {
         let message = report.message?.message
         isVerified = report.isVerified
+        enclosuresAreVerified = report.enclosuresAreVerified
         id = message?.id
         from = message?.from.address
         to = message.map { ($0.to + $0.cc).map(\.address) } ?? []
@@ -120,10 +148,13 @@ struct EvidenceJSON: Encodable {
         postmarkRecipients = report.postmarkRecipients
         method = report.method?.rawValue
         removed = report.removed.map { Removed(name: $0.name, sha256: MailText.hex($0.digest), by: $0.plugin) }
-        passedOn = report.passedOn.map {
-            PassedOn(
-                id: $0.message.id, from: $0.message.from.address, subject: $0.message.subject, digest: MailText.hex($0.digest))
+        passedOn = report.passedOn.map { enclosure in
+            let mail = enclosure.message.message
+            return PassedOn(
+                id: mail.id, from: mail.from.address, subject: mail.subject, digest: MailText.hex(enclosure.message.digest),
+                isVerified: enclosure.isVerified)
         }
+        hasUncheckedForm = report.hasUncheckedForm
         statements = report.statements.flatMap { statement in
             statement.recipients.map {
                 Statement(
@@ -131,6 +162,7 @@ struct EvidenceJSON: Encodable {
                     reason: $0.reason)
             }
         }
-        findings = report.findings.map { Finding(part: $0.part, isVerified: $0.isVerified, words: $0.words) }
+        findings = report.findings.map(Finding.init)
+        enclosureFindings = report.enclosureFindings.map(Finding.init)
     }
 }

@@ -13,7 +13,7 @@ struct LetterView {
         let original = letter.original
         let message = original.message.message
         var lines = warnings
-        for layer in letter.layers.dropLast() { lines.append(field("Via", via(layer))) }
+        for layer in letter.shown.dropLast() { lines.append(field("Via", via(layer))) }
         lines.append(field("From", MailText.mailbox(message.from)))
         lines.append(field("To", MailText.mailboxes(message.to)))
         if !message.cc.isEmpty { lines.append(field("Cc", MailText.mailboxes(message.cc))) }
@@ -31,9 +31,11 @@ struct LetterView {
         if let answered = message.inReplyTo { lines.append(field("Answers", answered.description)) }
         lines += files
         lines += extras(message)
+        for mail in letter.doubtfulEnclosures { lines.append(field("Inside", inside(mail))) }
         lines.append("")
         // Indented by nothing, but told apart by the blank line: nothing below it is said by this program.
         lines.append(PrintableText.clean(message.text, keepsLines: true))
+        for mail in letter.doubtfulEnclosures { lines += quoted(mail.message.message) }
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -43,19 +45,37 @@ struct LetterView {
         return "\(MailText.mailbox(message.from)) passed it on, \(MailText.date(message.date)): \(signed(layer.verdict))"
     }
 
+    /// An enclosure that is not believed: its claims are told as claims.
+    private func inside(_ mail: JudgedMail) -> String {
+        let reason = mail.doubt ?? "what it came in is not believed"
+        return style.apply(
+            [.red, .bold], to: "quoted below, says it is of \(MailText.mailbox(mail.message.message.from)): \(PrintableText.clean(reason))")
+    }
+
+    /// Every line is marked, so that none passes for the words of who sent the rest, nor for this program's.
+    private func quoted(_ message: Message) -> [String] {
+        let head = [
+            "From: \(MailText.mailbox(message.from))", "To: \(MailText.mailboxes(message.to))", "Date: \(MailText.date(message.date))",
+            "Subject: \(PrintableText.clean(message.subject))", "",
+        ]
+        let text = PrintableText.clean(message.text, keepsLines: true).split(separator: "\n", omittingEmptySubsequences: false)
+        return [""] + (head + text.map(String.init)).map { "> \($0)" }
+    }
+
     private func signed(_ verdict: SignatureVerdict) -> String {
         style.apply(verdict.isBelieved ? [.green] : [.red, .bold], to: PrintableText.clean(verdict.words))
     }
 
     private var warnings: [String] {
-        let doubts = letter.layers.compactMap { layer in
-            layer.doubt.map { doubt in
-                letter.passedOn.isEmpty ? doubt : "the message of \(layer.message.message.from.address.unicode): \(doubt)"
-            }
+        if let doubt = letter.original.doubt {
+            return [style("WARNING: do not believe who sent this message, or what it says.", .red, .bold), red(doubt), ""]
         }
-        guard !doubts.isEmpty else { return [] }
-        return [style("WARNING: do not believe who sent this message, or what it says.", .red, .bold)]
-            + doubts.map { style(PrintableText.clean($0), .red) } + [""]
+        guard let doubt = letter.doubtfulEnclosures.compactMap(\.doubt).first else { return [] }
+        return [style("WARNING: do not believe who wrote the message inside, or what it says.", .red, .bold), red(doubt), ""]
+    }
+
+    private func red(_ text: String) -> String {
+        style(PrintableText.clean(text), .red)
     }
 
     private func field(_ name: String, _ value: String) -> String {
@@ -64,7 +84,7 @@ struct LetterView {
 
     /// What the message refers to, and what the servers on its way say that they took out of it.
     private var files: [String] {
-        let removed = letter.layers.flatMap { layer in layer.removed.map { (layer.message.message.from.address.domain, $0) } }
+        let removed = letter.shown.flatMap { layer in layer.removed.map { (layer.message.message.from.address.domain, $0) } }
         let gone = Set(removed.map(\.1.digest))
         let files = letter.original.message.message.attachments.map { attachment in
             let size = HumanText.bytes(Int64(clamping: attachment.size))
@@ -83,6 +103,7 @@ struct LetterView {
         if let problem = letter.passedOnProblem {
             lines.append(field("Note", PrintableText.clean("it claims to pass on a message that cannot be read: \(problem)")))
         }
+        if letter.hasUncheckedForm { lines.append(field("Note", MailText.uncheckedForm)) }
         if message.html != nil { lines.append(field("Note", "there is an HTML version too; this is the text")) }
         if let bounce = message.bounce {
             lines.append(field("Bounce", "of \(bounce.messageID)"))
@@ -116,11 +137,12 @@ struct LetterJSON: Encodable {
         let inReplyTo: MessageID?
         let text: String
         let html: String?
+        /// It and all around it.
         let isBelieved: Bool
         let signature: String
         let author: String?
 
-        init(_ mail: JudgedMail, by holder: Address) {
+        init(_ mail: JudgedMail, by holder: Address, isBelieved: Bool) {
             let message = mail.message.message
             by = holder
             id = message.id
@@ -132,7 +154,7 @@ struct LetterJSON: Encodable {
             inReplyTo = message.inReplyTo
             text = message.text
             html = message.html
-            isBelieved = mail.isBelieved
+            self.isBelieved = isBelieved
             signature = mail.verdict.words
             author = mail.author.words
         }
@@ -160,6 +182,7 @@ struct LetterJSON: Encodable {
     let inReplyTo: MessageID?
     let text: String
     let html: String?
+    /// The message and all that it passes on; `signature` and `author` are of the message itself.
     let isBelieved: Bool
     let signature: String
     let author: String?
@@ -168,6 +191,8 @@ struct LetterJSON: Encodable {
     let removed: [Removed]
     /// The outermost first.
     let passedOn: [PassedOn]
+    /// There is a Form that looks like a message passed on, and is content.
+    let hasUncheckedForm: Bool
 
     init(_ letter: ReceivedMessage) {
         let message = letter.message.message
@@ -187,12 +212,16 @@ struct LetterJSON: Encodable {
         signature = letter.verdict.words
         author = letter.author.words
         proof = letter.verdict.methodWords
-        removed = letter.layers.flatMap { layer in
+        removed = letter.shown.flatMap { layer in
             layer.removed.map {
                 Removed(
                     name: $0.name, sha256: MailText.hex($0.digest), by: $0.plugin, domain: layer.message.message.from.address.domain)
             }
         }
-        passedOn = zip(letter.passedOn, letter.layers).map { PassedOn($0, by: $1.message.message.from.address) }
+        let believed = letter.shown.count - 1
+        passedOn = zip(letter.passedOn, letter.layers).enumerated().map { index, pair in
+            PassedOn(pair.0, by: pair.1.message.message.from.address, isBelieved: index < believed && pair.0.isBelieved)
+        }
+        hasUncheckedForm = letter.hasUncheckedForm
     }
 }

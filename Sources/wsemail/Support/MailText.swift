@@ -35,6 +35,9 @@ enum MailText {
         "\(PrintableText.clean(item.name)) (sha256 \(hex(item.digest)))"
     }
 
+    /// A Form that only looks like what a server makes of mail that it passes on.
+    static let uncheckedForm = "a Form in it looks like a message passed on, but is only content: nothing in it was checked"
+
     /// N new, ! flagged, r answered, B bounce, F form.
     static func flags(_ flags: Set<String>) -> String {
         var text = flags.contains("seen") ? "" : "N"

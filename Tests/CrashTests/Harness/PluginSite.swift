@@ -1,6 +1,7 @@
 import Foundation
 import Identity
-import Logging
+import MailModel
+import SOAPClient
 import TestSupport
 import Testing
 
@@ -18,13 +19,22 @@ extension Site {
     @discardableResult
     func admin(_ command: AdminCommand, _ arguments: [AdminArgument: String] = [:]) async throws -> AdminReply {
         let client = AdminClient(path: configuration.adminSocketPath)
-        let reply = try await withCheckedThrowingContinuation { continuation in
-            DispatchQueue.global().async {
-                continuation.resume(with: Result { try client.perform(AdminRequest(command, arguments)) })
+        let deadline = ContinuousClock.now + .seconds(20)
+        while true {
+            let result = await withCheckedContinuation { continuation in
+                DispatchQueue.global().async {
+                    continuation.resume(returning: Result { try client.perform(AdminRequest(command, arguments)) })
+                }
             }
+            // A server that takes mail already may not have opened its socket yet.
+            if case .failure(let error as AdminError) = result, error.code == .notRunning, ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(5))
+                continue
+            }
+            let reply = try result.get()
+            if let error = reply.error { throw error }
+            return reply
         }
-        if let error = reply.error { throw error }
-        return reply
     }
 
     /// Settings under which no call of a plug-in fails for want of time, whatever else the machine does.
@@ -57,13 +67,22 @@ extension Site {
             ])
     }
 
-    /// The marker at both, and at the second one a role that stands for a person of each.
+    /// The vacation plug-in, whose users' answers are as good as their mail: it waits when the plug-in cannot work.
+    func installVacation(_ workshop: PluginWorkshop) async throws {
+        let plugin = "org.example.vacation"
+        try await install("vacation", of: workshop, grant: "clock,key-value,send")
+        try await admin(.pluginPolicy, [.plugin: plugin, .value: "closed"])
+        try await admin(.pluginSet, [.plugin: plugin, .name: "answers-a-day", .value: "1000"])
+    }
+
+    /// The marker at both, and at the second one a role that stands for a person of each and the vacation plug-in.
     static func installPlugins(_ one: Site, _ two: Site) async throws -> Role {
         let workshop = try PluginWorkshop()
         let role = Role(address: try two.address("purchasing"), persons: [try two.address("dave"), try one.address("carol")])
         try await one.installMarker(workshop)
         try await two.installMarker(workshop)
         try await two.installRole(role, workshop)
+        try await two.installVacation(workshop)
         return role
     }
 
@@ -78,6 +97,25 @@ extension Site {
                 if jobs == 0 { break }
                 try #require(ContinuousClock.now < deadline, "\(jobs) jobs still wait at \(site.domain)")
                 try await Task.sleep(for: .milliseconds(5))
+            }
+        }
+    }
+}
+
+extension MailUser {
+    static let vacationSubject = "Away"
+
+    /// Sets what the vacation plug-in answers. Everybody is answered anew when the text is.
+    func setVacation(_ text: String) async throws {
+        let identifier = "urn:wsemail:example:vacation"
+        let xml = "<Set xmlns=\"\(identifier)\"><Subject>\(Self.vacationSubject)</Subject><Text>\(text)</Text></Set>"
+        let request = try ExtensionOperation.Request(identifier: identifier, content: ExtensionOperation.canonical(Array(xml.utf8)))
+        while true {
+            do {
+                _ = try await call(ExtensionOperation.self, request)
+                return
+            } catch let error as SOAPClientError where error.isTransient && error.code != .untrustedReply {
+                try await Task.sleep(for: .milliseconds(20))
             }
         }
     }

@@ -21,6 +21,15 @@ struct PluginVerdict {
         var entries = 0
         var passedOn = 0
         var marks = 0
+        /// How often the vacation plug-in answered, by user, sender and text.
+        var answers: [Answer: Int] = [:]
+    }
+
+    /// What the vacation plug-in sends once.
+    struct Answer: Hashable {
+        let user: Address
+        let sender: Address
+        let text: String
     }
 
     /// Every letter once in each recipient's mailbox, where the recipient is the role once in that of each person behind it, and
@@ -41,13 +50,15 @@ struct PluginVerdict {
                 for account in try await store.accounts(after: nil, limit: 100).map(\.address) {
                     for mail in try await everything(store, account, .inbox) {
                         delivered["\(mail.entry.messageID):\(account)"] = "1"
-                        if let (original, isPassedOn) = try original(mail, role, letters) {
-                            if isPassedOn {
-                                copies.passedOn[account, default: [:]][original, default: 0] += 1
-                                figures.passedOn += 1
-                            } else {
-                                copies.direct[account, default: [:]][original, default: 0] += 1
-                            }
+                        switch try kind(of: mail, role, letters) {
+                        case .letter(let id): copies.direct[account, default: [:]][id, default: 0] += 1
+                        case .passedOn(let id):
+                            copies.passedOn[account, default: [:]][id, default: 0] += 1
+                            figures.passedOn += 1
+                        case .answer(let answer):
+                            #expect(answer.sender == account)
+                            figures.answers[answer, default: 0] += 1
+                        case nil: break
                         }
                     }
                     for mail in try await everything(store, account, .sent) {
@@ -93,23 +104,31 @@ struct PluginVerdict {
             "\(letter.id) of \(letter.author) to \(letter.recipients), acknowledged: \(isAcknowledged), counts \(counts)")
     }
 
-    /// The letter that an entry is, or that it encloses with its octets; nil (and a complaint) if it is neither.
-    private static func original(
-        _ mail: StoredMessage, _ role: Site.Role, _ letters: [MessageID: Letter]
-    ) throws -> (MessageID, isPassedOn: Bool)? {
-        let message = try SealedMessage(octets: mail.octets)
-        if let letter = letters[message.message.id] {
+    private enum Kind {
+        case letter(MessageID)
+        case passedOn(MessageID)
+        case answer(Answer)
+    }
+
+    /// What an entry is: a letter, one that it encloses with its octets, or an answer to one; nil (and a complaint) for others.
+    private static func kind(of mail: StoredMessage, _ role: Site.Role, _ letters: [MessageID: Letter]) throws -> Kind? {
+        let message = try SealedMessage(octets: mail.octets).message
+        if let letter = letters[message.id] {
             #expect(letter.sealed.octets == mail.octets)
-            return (letter.id, false)
+            return .letter(letter.id)
         }
-        guard let inner = try RedirectedMail.find(in: message.message), let letter = letters[inner.message.message.id] else {
-            Issue.record("a message that nobody wrote: \(message.message.id) from \(message.message.from.address)")
-            return nil
+        if let inner = try RedirectedMail.find(in: message), let letter = letters[inner.message.message.id] {
+            #expect(message.from.address == role.address)
+            #expect(inner.message.octets == letter.sealed.octets)
+            #expect(inner.postmark.postmark.domain == letter.author.domain)
+            return .passedOn(letter.id)
         }
-        #expect(message.message.from.address == role.address)
-        #expect(inner.message.octets == letter.sealed.octets)
-        #expect(inner.postmark.postmark.domain == letter.author.domain)
-        return (letter.id, true)
+        if message.subject == MailUser.vacationSubject, let letter = message.inReplyTo.flatMap({ letters[$0] }) {
+            #expect(letter.recipients.contains(message.from.address))
+            return .answer(Answer(user: message.from.address, sender: letter.author, text: message.text))
+        }
+        Issue.record("a message that nobody wrote: \(message.id) from \(message.from.address)")
+        return nil
     }
 
     /// - Parameter expected: values by the end of their key.

@@ -144,7 +144,7 @@ import Testing
         }
     }
 
-    @Test func `mail that claims to have been passed on too often goes back instead of waiting`() async throws {
+    @Test func `what an author encloses is content, and does not keep the message from being passed on`() async throws {
         let (domains, workshop) = try await TwoDomains.startWithPlugins()
         let scopio = domains.scopio
         try await scopio.install(workshop.package("filter"), grant: "content,key-value")
@@ -159,14 +159,77 @@ import Testing
         var message = alice.message(to: [bob.address], subject: "For the team")
         message.forms = layer.message.forms
         try await alice.send(message)
-        #expect(try await alice.inbox(reaching: 1).map(\.subject) == ["Not delivered: For the team"])
-        #expect(try await scopio.admin(.queueList).rows.isEmpty)
+        let dave = try TestUser("dave", of: scopio)
+        #expect(try await dave.inbox(reaching: 1).map(\.subject) == ["For the team"])
+        await dave.close()
+        let queue = try await scopio.admin(.queueList)
+        #expect(!queue.rows.contains { queue.value("destination", in: $0) == "scopio.test" })
         await alice.close()
         await bob.close()
         try await domains.remove()
     }
 
+    @Test func `aliases that stand for each other do not multiply mail`() async throws {
+        let (domains, workshop) = try await TwoDomains.startWithPlugins()
+        try await domains.scopio.install(workshop.package("role-mapper"))
+        for (name, targets) in [("all", "one, two"), ("one", "all, bob"), ("two", "all, dave")] {
+            try await domains.scopio.admin(.pluginSet, [.plugin: "org.example.role-mapper", .name: "role.\(name)", .value: targets])
+        }
+        let (alice, bob) = (try TestUser("alice", of: domains.capicom), try TestUser("bob", of: domains.scopio))
+        let dave = try TestUser("dave", of: domains.scopio)
+        let message = alice.message(to: [try domains.scopio.address("all")], subject: "To all")
+        try await alice.send(message)
+        _ = try await bob.inbox(reaching: 1)
+        _ = try await dave.inbox(reaching: 1)
+        while try await !domains.scopio.admin(.queueList).rows.isEmpty { await Task.yield() }
+        #expect(try await bob.everything(in: "Inbox").count == 1)
+        #expect(try await dave.everything(in: "Inbox").count == 1)
+        #expect(try await alice.everything(in: "Inbox").isEmpty)
+        for user in [alice, bob, dave] { await user.close() }
+        try await domains.remove()
+    }
+
     // MARK: What plug-ins answer
+
+    @Test func `a plug-in whose store is full does not stop mail`() async throws {
+        let (domains, workshop) = try await TwoDomains.startWithPlugins()
+        let scopio = domains.scopio
+        try await scopio.install(workshop.package("vacation"), grant: "clock,key-value,send")
+        let (alice, bob) = (try TestUser("alice", of: domains.capicom), try TestUser("bob", of: scopio))
+        let name = "urn:wsemail:example:vacation"
+        try await bob.extend(name, "<Set xmlns=\"\(name)\"><Text>Away.</Text></Set>")
+        let value = [UInt8](repeating: 0, count: 65_000)
+        let plugin = "org.example.vacation/vacation"
+        while true {
+            let used = try await scopio.store.pluginUsage(plugin).bytes
+            let free = min(value.count, Int((64 << 20) - used) - 8)
+            guard free > 0 else { break }
+            let key = [0] + Array("\(used)".utf8.suffix(8))
+            let write = PluginValueWrite(plugin: plugin, key: key, value: Array(value.prefix(max(0, free - key.count))))
+            _ = try await scopio.store.commit(PluginEffects(writes: [write]), now: Date())
+            if free < value.count { break }
+        }
+        try await alice.send(alice.message(to: [bob.address], subject: "Still here"))
+        #expect(try await bob.inbox(reaching: 1).map(\.subject) == ["Still here"])
+        let row = try await scopio.plugin("org.example.vacation")
+        #expect(row["failures_count"] == "1", "\(row)")
+        await alice.close()
+        await bob.close()
+        try await domains.remove()
+    }
+
+    @Test func `an upgrade that takes a role more is refused until the administrator says so`() async throws {
+        let (domains, workshop) = try await TwoDomains.startWithPlugins()
+        let scopio = domains.scopio
+        try await scopio.install(workshop.package("noop", [("<Role name=\"delivery\" priority=\"500\"/>", "")]))
+        let more = try workshop.version("noop", "1.1.0")
+        let error = await #expect(throws: AdminError.self) { try await scopio.install(more) }
+        #expect(error?.reason.contains("delivery") == true)
+        #expect(try await scopio.plugin("org.example.noop")["version"] == "1.0.0")
+        try await scopio.install(more, grant: "")
+        #expect(try await scopio.plugin("org.example.noop")["version"] == "1.1.0")
+        try await domains.remove()
+    }
 
     @Test func `what a plug-in writes is measured as the message and the store measure it`() throws {
         // One letter with two thousand marks is one Character.

@@ -30,12 +30,42 @@ struct FlowYard: Sendable {
         Example(name: "role-mapper", isAtScopio: true, grant: nil, role: "resolver"),
     ]
 
+    /// The compiled-in bridge to a program of this machine.
+    private static let bridge = "org.wsemail.builtin/bridge"
+    /// Where the bridge's program writes a line for each event.
+    var bridgeFile: String { domains.scopio.configuration.dataDirectory + "/bridge.jsonl" }
+
+    private func startBridge() async throws {
+        let scopio = domains.scopio
+        let program = PluginWorkshop.examples + "/bridge/webhook.py"
+        let settings = ["command": "/usr/bin/python3", "argument.1": program, "argument.2": "--file", "argument.3": bridgeFile]
+        for (name, value) in settings {
+            try await scopio.admin(.pluginSet, [.plugin: FlowYard.bridge, .name: name, .value: value])
+        }
+        try await scopio.admin(.pluginPolicy, [.plugin: FlowYard.bridge, .value: "open"])
+        try await scopio.admin(
+            .pluginGrant, [.plugin: FlowYard.bridge, .capabilities: "subprocess,log,content,identity,raw-xml"])
+        try await scopio.admin(.pluginLoad, [.plugin: FlowYard.bridge])
+    }
+
+    private func turnBridge(round: Int) async throws -> Int {
+        let scopio = domains.scopio
+        try await scopio.admin(
+            .pluginPriority, [.plugin: FlowYard.bridge, .role: "delivery", .value: "\(round % 2 == 0 ? 50 : 990)"])
+        for command in [AdminCommand.pluginDisable, .pluginEnable, .pluginUnload, .pluginLoad] {
+            try await scopio.admin(command, [.plugin: FlowYard.bridge])
+        }
+        #expect(try await scopio.plugin(FlowYard.bridge)["state"] == "active")
+        return 5
+    }
+
     private func domain(_ example: Example) -> TestDomain { example.isAtScopio ? domains.scopio : domains.capicom }
 
     func installEverything() async throws {
         for example in FlowYard.examples {
             try await domain(example).install(workshop.package(example.name), grant: example.grant)
         }
+        try await startBridge()
         try await domains.scopio.admin(
             .pluginSet,
             [
@@ -54,6 +84,7 @@ struct FlowYard: Sendable {
                 if isDone() { break }
                 acts += try await turn(example, round: round)
             }
+            if !isDone() { acts += try await turnBridge(round: round) }
         }
         return acts
     }

@@ -42,6 +42,8 @@ import Testing
         try await expectRolesOnce(sent.role, domains)
         try await expectMarks(sent.direct, domains)
         expectConsistentSets(log)
+        let told = try String(contentsOfFile: yard.bridgeFile, encoding: .utf8).split(separator: "\n").count
+        #expect(told > PluginFlowTests.messages / 10, "the bridge told of \(told) deliveries only")
         // Nobody was answered twice, and nobody's answer was lost: two senders wrote to bob.
         for name in ["alice", "carol"] {
             let user = try TestUser(name, of: domains.capicom)

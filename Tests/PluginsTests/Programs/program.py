@@ -86,6 +86,14 @@ while True:
                 time.sleep(0.001)
             answer(b"")
             log_start(arguments[0])
+    elif mode == "slow":
+        time.sleep(0.4)
+        file_into(str(count))
+    elif mode == "gate":
+        log_start(arguments[0])
+        while not os.path.exists(f"{arguments[0]}.{count}"):
+            time.sleep(0.001)
+        file_into(str(count))
     elif mode == "crash":
         print("about to fall", file=sys.stderr, flush=True)
         os.kill(os.getpid(), signal.SIGSEGV)

@@ -9,7 +9,7 @@ public struct CheckFinding: Sendable, Hashable, Codable {
     }
 
     public let level: Level
-    /// What was looked at: "files", "keys", "clock", "dns", "port", "peer", "queue", "store", "configuration".
+    /// What was looked at: "files", "keys", "clock", "dns", "port", "peer", "queue", "store", "plugins", "configuration".
     public let area: String
     public let what: String
     /// What to do; empty when all is well.

@@ -39,6 +39,7 @@ public struct ServerChecks: Sendable {
         clockFindings(keys).forEach(report)
         let store = await ask(AdminRequest(.storeCheck))
         storeFindings(store).forEach(report)
+        pluginFindings(await ask(AdminRequest(.pluginList))).forEach(report)
         let isRunning = await isServerRunning()
         report(
             isRunning
