@@ -20,7 +20,7 @@ extension MailClientError {
                 fault: subcode)
         case .unknownFolder:
             self.init(
-                .invalidInput, "there is no such folder", advice: "The folders are Inbox and Sent.", fault: subcode)
+                .invalidInput, fault.reason, advice: nil, fault: subcode)
         case .busy, .storageFull, .internal, .pluginUnavailable:
             // A reason that says how long to wait needs no second hint.
             let saysWhen = fault.reason.contains("try again")

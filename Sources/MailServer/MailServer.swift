@@ -99,7 +99,11 @@ public final class MailServer: Service {
         transport = TLSTransport(group: group)
         let parts = try Parts(core: core, publisher: publisher, pool: pool, seams: seams, transport: transport)
         // What cannot be loaded does not keep the server from starting: its policy says what becomes of mail meanwhile.
-        for status in try await core.plugins?.reconcile() ?? [] { PluginAssembly.log(status, logger) }
+        let statuses = try await core.plugins?.reconcile() ?? []
+        for status in statuses { PluginAssembly.log(status, logger) }
+        for name in PluginAssembly.unknownNames(configuration, installed: statuses.map(\.identifier.description)) {
+            logger.error("the setting plugins names a plug-in that is not installed", metadata: ["plugin": "\(name)"])
+        }
         if core.plugins == nil { await PluginAssembly.logAbsence(configuration, store: store, logger: logger, clock: clock) }
         let health = HealthReporter(store: store, metrics: metrics, plugins: core.plugins, started: started, clock: clock)
         peers = parts.peers

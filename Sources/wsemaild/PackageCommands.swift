@@ -33,13 +33,16 @@ struct KeygenCommand: AsyncParsableCommand {
                 try PrivateFile.write(authority.keyPEM(), to: out + "/root.key")
                 try PrivateFile.write(authority.certificatePEM, to: out + "/root.pem")
             }
+            let replaces = FileManager.default.fileExists(atPath: out + "/publisher.key")
             let key = PublisherKey()
             let certificate = try authority.issueCodeSigningCertificate(publicKey: key.publicKey, publisher: name, now: now)
             try PrivateFile.write(key.pem, to: out + "/publisher.key")
             try PrivateFile.write(certificate.pem, to: out + "/publisher.pem")
             try output.show(
                 AdminReply(
-                    "made the keys of \(name) in \(out)",
+                    replaces
+                        ? "made a new signing key of \(name) in \(out); publisher.pem and publisher.key were replaced"
+                        : "made the keys of \(name) in \(out)",
                     details: [
                         "root_fingerprint": authority.certificate.fingerprint.description, "root": out + "/root.pem",
                         "signing_certificate": out + "/publisher.pem",
@@ -121,7 +124,8 @@ struct VerifyPackageCommand: AsyncParsableCommand {
                     rows: package.members.map(PackageTool.row),
                     details: [
                         "title": package.title, "publisher": verified.publisher.name,
-                        "certificate": "SHA256:" + verified.publisher.certificate, "root": "SHA256:" + verified.publisher.anchor,
+                        "certificate": try Fingerprint(verified.publisher.certificate).description,
+                        "root": try Fingerprint(verified.publisher.anchor).description,
                         "expires_at": ISO8601DateFormatter().string(from: verified.publisher.notAfter),
                     ]), showsDetails: true)
         }

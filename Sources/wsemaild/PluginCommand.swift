@@ -60,8 +60,8 @@ struct PluginCommand: AsyncParsableCommand {
             abstract: "Install a signed package, or upgrade one.",
             discussion: """
                 The package must be signed by a publisher whom `wsemaild plugin publisher add` made known. What it asks to use is
-                granted by name; without --grant the list is shown and nothing is changed. An upgrade keeps what was granted; if it
-                asks for more, name all of it again.
+                granted by name; without --grant the list is shown and nothing is changed. One that asks for nothing is installed at once. An upgrade keeps what was granted; if it
+                asks for more, name what is new.
                   wsemaild plugin install vacation.wsep
                   wsemaild plugin install vacation.wsep --grant key-value,send,clock
                 """)

@@ -64,6 +64,7 @@ extension PluginCommand {
             discussion: """
                 `wsemaild plugin info` shows the settings. Example:
                   wsemaild plugin set org.example.role-mapper role.purchasing "alice@example.org, bob@example.org"
+                  wsemaild plugin set org.wsemail.builtin/bridge argument.2 -- --url
                 """)
 
         @OptionGroup var options: CommonOptions
@@ -73,7 +74,9 @@ extension PluginCommand {
         @Argument(help: "Its value.") var value: String?
 
         func validate() throws {
-            guard reset == (value == nil) else { throw ValidationError("Give a value, or --reset.") }
+            guard reset == (value == nil) else {
+                throw ValidationError("Give a value, or --reset. A value that begins with \"-\" stands at the end, after \"--\".")
+            }
         }
 
         func run() async throws {

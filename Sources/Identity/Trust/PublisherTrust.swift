@@ -42,7 +42,9 @@ public struct PublisherTrust: Sendable {
         guard !revoked.contains(leaf.fingerprint) else {
             throw IdentityError(.revoked, "the certificate of the publisher \"\(name)\" is revoked")
         }
-        guard !anchors.isEmpty else { throw IdentityError(.noAnchor, "no publisher anchor is known here") }
+        guard !anchors.isEmpty else {
+            throw IdentityError(.noAnchor, "no publisher is trusted yet: add the root with `wsemaild plugin publisher add`")
+        }
         let usable = chain.filter { !revoked.contains($0.fingerprint) }
         let roots = anchors.filter { !revoked.contains($0.fingerprint) }
         do throws(IdentityError) {

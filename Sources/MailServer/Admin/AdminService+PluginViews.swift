@@ -41,7 +41,7 @@ extension AdminService {
             "calls_count": String(metrics.calls), "failures_count": String(metrics.failures),
             "timeouts_count": String(metrics.timeouts), "running_count": String(metrics.inFlight),
             "mean_microseconds": metrics.calls == 0 ? "-" : String(metrics.totalMicroseconds / metrics.calls),
-            "values_count": String(status.storage.count), "values_bytes": String(status.storage.bytes),
+            "values_kept_count": String(status.storage.count), "values_size_bytes": String(status.storage.bytes),
         ]
         let reason = AdminService.reason(status.state)
         if !reason.isEmpty { details["reason"] = reason }

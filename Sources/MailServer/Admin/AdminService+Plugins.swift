@@ -140,7 +140,8 @@ extension AdminService {
     /// itself stands.
     private func followed(_ done: String, plugin: String?) async throws -> AdminReply {
         guard let reconcile = hooks.reconcilePlugins else {
-            return AdminReply(done + "; the server takes it up when it starts")
+            let then = configuration.runsPlugins ? "the server takes it up when it starts" : "nothing runs while plugins = off is set"
+            return AdminReply("\(done); \(then)")
         }
         let touched = try await reconcile().filter { status in plugin.map { AdminService.names($0, status) } ?? true }
         let problems = touched.compactMap { status -> String? in

@@ -170,7 +170,7 @@ struct FinalSettler: Sendable {
             "outcome": "\(settlement.outcomes.first?.state.rawValue ?? "put off")",
         ]
         if let reason = settlement.postponement?.reason ?? settlement.outcomes.first?.reason { metadata["reason"] = "\(reason)" }
-        core.logger.info("message delivered", metadata: metadata)
+        core.logger.info("final delivery", metadata: metadata)
     }
 }
 

@@ -90,6 +90,13 @@ extension PluginAssembly {
         }
     }
 
+    /// Names in the setting `plugins` that no installed plug-in has.
+    /// - Parameter installed: identifiers, `package/name`.
+    static func unknownNames(_ configuration: ServerConfiguration, installed: [String]) -> [String] {
+        guard configuration.runsPlugins, configuration.plugins != ["all"] else { return [] }
+        return configuration.plugins.filter { name in !installed.contains { $0 == name || $0.hasPrefix(name + "/") } }
+    }
+
     /// Tells the log what became of a plug-in at the start of the server.
     static func log(_ status: PluginStatus, _ logger: Logger) {
         let metadata: Logger.Metadata = ["plugin": "\(status.identifier)", "version": "\(status.version)"]

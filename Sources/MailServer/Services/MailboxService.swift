@@ -13,7 +13,14 @@ struct MailboxService: Sendable {
         let cursor = MailboxService.cursor(request)
         // Subscribe before the first look, so that nothing that arrives in between is missed.
         let changes = request.wait > 0 ? core.store.changes(of: user) : nil
-        let page = try await core.store.list(user, folder: folder, from: cursor, limit: request.limit)
+        let page: MailboxPage
+        do throws(StoreError) {
+            page = try await core.store.list(user, folder: folder, from: cursor, limit: request.limit)
+        } catch {
+            guard error.code == .unknownFolder else { throw error }
+            let names = try await core.store.folders(of: user).map(\.name.rawValue).joined(separator: ", ")
+            throw SOAPFault(.unknownFolder, "there is no such folder; yours are \(PluginText.line(names, limit: 500))")
+        }
         guard page.entries.isEmpty, let changes else { return try MailboxService.response(page) }
         for await _ in changes.bounded(to: .seconds(request.wait)) {
             let news = try await core.store.list(user, folder: folder, from: cursor, limit: request.limit)

@@ -121,7 +121,9 @@ extension PluginManager {
         }
         let highest = earlier.state.highest
         let isSame = package.digest == earlier.record.digest && (earlier.record.isPresent || package.version == highest)
-        guard package.version > highest || isSame || allowDowngrade else {
+        // Back from a downgrade: the version that is there now is the one to compare with.
+        let isReturn = package.version == highest && earlier.record.isPresent && earlier.record.version != highest.description
+        guard package.version > highest || isSame || isReturn || allowDowngrade else {
             let word = package.version == highest ? "another file of version" : "older than version"
             throw PluginError(
                 .refused, "this is \(word) \(highest) of \(id), which was installed before: repeat with --allow-downgrade if you mean it")
@@ -140,6 +142,7 @@ extension PluginManager {
         state.publisher = package.publisher
         let before = earlier.flatMap { $0.record.isPresent ? $0.state : nil }
         var missing: Set<PluginCapability> = []
+        var wanted: Set<PluginCapability> = []
         var roles: Set<PluginRole> = []
         for member in package.members where member.module != nil {
             let descriptor = member.descriptor
@@ -150,13 +153,15 @@ extension PluginManager {
             let judged = known?.capabilities ?? []
             roles.formUnion(Set(descriptor.roles.keys).subtracting(known?.roles.keys.map { $0 } ?? []))
             plugin.granted = plugin.granted.union(grants ?? []).intersection(descriptor.capabilities)
+            wanted.formUnion(descriptor.capabilities)
             missing.formUnion(descriptor.capabilities.subtracting(judged).subtracting(plugin.granted))
             plugin.priorities = plugin.priorities.filter { role, _ in descriptor.roles.keys.contains { $0.rawValue == role } }
             plugin.settings = plugin.settings.filter { name, _ in descriptor.settings.contains { $0.covers(name) } }
             state.plugins[name] = plugin
         }
         guard missing.isEmpty else {
-            let list = missing.sorted().map(\.rawValue).joined(separator: ",")
+            // At the first time all of it: nothing is kept of what was granted with a refused installation.
+            let list = (before == nil ? wanted : missing).sorted().map(\.rawValue).joined(separator: ",")
             let subject = before == nil ? "\(package.identifier) asks for" : "version \(package.version) also asks for"
             throw PluginError(.refused, "\(subject) \(Self.names(missing)): repeat with --grant \(list) if it may have that")
         }

@@ -29,7 +29,7 @@ extension PluginManager {
     public func removePublisher(fingerprint: Fingerprint) async throws(PluginError) {
         try await alone { () throws(PluginError) in
             guard try await trusted.all().contains(where: { $0.fingerprint == fingerprint }) else {
-                throw PluginError(.refused, "\(fingerprint) is no publisher here: `wsemaild publisher list` shows them")
+                throw PluginError(.refused, "\(fingerprint) is no publisher here: `wsemaild plugin publisher list` shows them")
             }
             try await trusted.remove(PublisherRecords.key(fingerprint))
         }

@@ -21,7 +21,7 @@ struct ListCommand: MailboxCommand {
     @OptionGroup var common: CommonOptions
     @OptionGroup var account: AccountOptions
 
-    @Option(help: "Inbox or Sent.")
+    @Option(help: "Inbox, Sent, or one that a filter made.")
     var folder = "Inbox"
 
     @Option(name: .shortAndLong, help: "How many at most (1 to 500).")

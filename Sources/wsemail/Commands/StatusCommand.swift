@@ -131,7 +131,8 @@ struct StatusCommand: MailboxCommand {
 
     /// "queued, 3 attempts", "delivered", …
     static func words(_ line: StatusOperation.Line) -> String {
-        guard ["queued", "accepted"].contains(line.state) else { return line.state }
+        if line.state == "accepted" { return "accepted" }
+        guard line.state == "queued" else { return line.state }
         switch line.attempts {
         case ..<1: return "queued"
         case 1: return "queued, 1 attempt"

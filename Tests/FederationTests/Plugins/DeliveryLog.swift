@@ -38,7 +38,7 @@ final class DeliveryLog: Sendable {
             let values = metadata.merging(event.metadata ?? [:]) { $1 }
             func text(_ key: String) -> String { values[key].map { "\($0)" } ?? "" }
             log.state.withLock { state in
-                if event.message == "message delivered" {
+                if event.message == "final delivery" {
                     state.lines.append(
                         Line(
                             message: text("message"), recipient: text("to"), generation: text("generation"), plugins: text("plugins"),

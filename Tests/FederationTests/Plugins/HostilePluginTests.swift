@@ -134,6 +134,7 @@ import Testing
             ("module cut off", try workshop.package(manifest: manifest, module: Array(module.prefix(500))), all, "module"),
             ("no module", try workshop.package(manifest: manifest, module: [0]), all, "module"),
             ("import not granted", good, "clock,key-value", "send"),
+            ("granted in part", good, "clock", "--grant clock,key-value,send"),
             (
                 "import not asked for",
                 try workshop.package("vacation", [("<Capability>send</Capability>", "")]), "clock,key-value", "send"
@@ -173,11 +174,13 @@ import Testing
             .pluginInstall,
             [.package: Data(try workshop.version("noop", "1.9.0")).base64EncodedString(), .downgrade: "yes"])
         #expect(try await scopio.plugin("org.example.noop")["version"] == "1.9.0")
+        // The way back from a downgrade is open.
+        try await scopio.install(workshop.version("noop", "2.0.0"))
         // An upgrade that wants more is refused until that is granted.
         let greedy = try workshop.version("noop", "3.0.0", [("<Module", "<Capability>send</Capability><Module")])
         let error = await #expect(throws: AdminError.self) { try await scopio.install(greedy) }
         #expect(error?.reason.contains("send") == true)
-        #expect(try await scopio.plugin("org.example.noop")["version"] == "1.9.0")
+        #expect(try await scopio.plugin("org.example.noop")["version"] == "2.0.0")
         try await scopio.install(greedy, grant: "send")
         #expect(try await scopio.plugin("org.example.noop")["version"] == "3.0.0")
         try await domains.remove()

@@ -9,7 +9,7 @@ import Testing
 @testable import MailServer
 
 /// Plug-ins come, change and go while mail flows between two domains.
-@Suite(.serialized, .timeLimit(.minutes(10))) struct PluginFlowTests {
+@Suite(.serialized, .timeLimit(.minutes(30))) struct PluginFlowTests {
     static let messages = 20_000
     /// Every so many messages go to a role address of the sender's own domain.
     static let rolePeriod = 10

@@ -49,6 +49,11 @@ extension ServerChecks {
 
     private func finding(_ domain: String, _ jobs: Waiting, isTrusted: Bool) -> CheckFinding? {
         let count = jobs.count == 1 ? "one message waits" : "\(jobs.count) messages wait"
+        if domain == configuration.domain.description {
+            // Final delivery here: what plug-ins put off, or cannot judge.
+            let reason = jobs.reason.isEmpty ? "" : ": \(jobs.reason)"
+            return .warn("queue", "\(count) for plug-ins of this server\(reason)", "look at wsemaild plugin list")
+        }
         guard isTrusted, !jobs.reason.contains("does not trust \(domain)") else {
             return .fail(
                 "queue", "\(count) for \(domain), which is not trusted here",

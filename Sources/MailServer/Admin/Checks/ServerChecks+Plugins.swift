@@ -13,6 +13,14 @@ extension ServerChecks {
     /// - Parameter list: the reply to `plugin list`.
     func pluginFindings(_ list: AdminReply) -> [CheckFinding] {
         if let error = list.error { return [.fail("plugins", "the plug-ins cannot be listed: \(error.reason)", error.hint)] }
+        let unknown = ServerChecks.unknownNames(configuration, list)
+        guard unknown.isEmpty else {
+            return [
+                .fail(
+                    "plugins", "the configuration names plug-ins that are not installed: \(unknown.joined(separator: ", "))",
+                    "correct plugins in \(configurationPath); `wsemaild plugin list` shows what there is")
+            ]
+        }
         let rows = ServerChecks.wanted(list)
         guard !rows.isEmpty else { return [] }
         if !configuration.runsPlugins {
@@ -31,7 +39,7 @@ extension ServerChecks {
             found.append(
                 ServerChecks.finding(
                     packages, "\(library) is missing: WebAssembly plug-ins cannot run",
-                    "install it (docs/plugins.md), or set plugin_engine_library in \(configurationPath)"))
+                    "install it (docs/admin.md, Plug-ins), or set plugin_engine_library in \(configurationPath)"))
         }
         for row in rows where row.state == "suspended" || row.state == "failed" {
             let advice =
@@ -40,6 +48,11 @@ extension ServerChecks {
             found.append(ServerChecks.finding([row], "\(row.plugin) is \(row.state): \(row.reason)", advice))
         }
         return found.isEmpty ? [.ok("plugins", "\(rows.count) installed, none out of work")] : found
+    }
+
+    /// What the setting `plugins` names and nobody has installed: most likely a typing error, by which a plug-in is out.
+    private static func unknownNames(_ configuration: ServerConfiguration, _ list: AdminReply) -> [String] {
+        PluginAssembly.unknownNames(configuration, installed: list.rows.compactMap { list.value("plugin", in: $0) })
     }
 
     /// Fails where mail waits for one of them, or passes one that it must not pass.
