@@ -14,6 +14,7 @@ import MailStore
 final class OwnerLock: Sendable {
     private let descriptor: CInt
 
+    /// Once `descriptor` is set, `deinit` closes it, also when this throws.
     init(database path: String) throws(StoreError) {
         let lockPath = path + ".lock"
         descriptor = open(lockPath, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
@@ -21,7 +22,6 @@ final class OwnerLock: Sendable {
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             let code = errno
             let owner = Self.read(descriptor)
-            _ = closeDescriptor(descriptor)
             guard code == EWOULDBLOCK else { throw Self.failure("cannot lock", lockPath, code: code) }
             let who = owner.isEmpty ? "another process" : "the process \(owner)"
             throw StoreError(.inUse, "\(path) is in use by \(who): stop it first, or talk to it")
@@ -32,6 +32,8 @@ final class OwnerLock: Sendable {
     }
 
     deinit {
+        // Closing alone would not do while a child process that is being spawned still has its copy of the descriptor.
+        _ = flock(descriptor, LOCK_UN)
         _ = closeDescriptor(descriptor)
     }
 

@@ -84,7 +84,7 @@ final class StagingFolder {
     func finish() {
         unlink(database + ".lock")
         rmdir(path)
-        close(lock)
+        unlock()
     }
 
     /// Undoes everything.
@@ -93,6 +93,12 @@ final class StagingFolder {
         for name in moved.reversed() { try? files.removeItem(atPath: data + "/" + name) }
         try? files.removeItem(atPath: path)
         if madeData { rmdir(data) }
+        unlock()
+    }
+
+    /// Closing alone would not do while a child process that is being spawned still has its copy of the descriptor.
+    private func unlock() {
+        _ = flock(lock, LOCK_UN)
         close(lock)
     }
 
