@@ -54,6 +54,7 @@ let package = Package(
         .target(name: "WSSecurity", dependencies: ["XMLCore", "XMLSecurity", "SOAP", "Identity", crypto, x509]),
         .target(name: "MailModel", dependencies: ["XMLCore", "XMLSecurity", "SOAP", "Identity", "WSSecurity", crypto]),
         .target(name: "MailStore", dependencies: ["Identity"]),
+        .target(name: "BlobStore", dependencies: ["Identity", crypto, nioCore, nioPosix]),
         .target(name: "PluginAPI", dependencies: ["Identity"]),
         .target(name: "PluginEngine", dependencies: ["PluginAPI", crypto]),
         .target(
@@ -61,7 +62,7 @@ let package = Package(
         .target(
             name: "PluginHost",
             dependencies: ["Identity", "MailStore", "PluginAPI", "PluginEngine", "PluginPackage", crypto, logging, nioCore, nioPosix]),
-        .target(name: "Plugins", dependencies: ["Identity", "PluginAPI"]),
+        .target(name: "Plugins", dependencies: ["XMLCore", "SOAP", "Identity", "MailModel", "PluginAPI"]),
         .target(
             name: "SQLiteStore",
             dependencies: ["Identity", "MailStore", logging, .product(name: "GRDB", package: "GRDB.swift")]),
@@ -86,7 +87,7 @@ let package = Package(
         .target(
             name: "MailServer",
             dependencies: [
-                "XMLCore", "XMLSecurity", "SOAP", "Identity", "WSSecurity", "MailModel", "MailStore", "SQLiteStore",
+                "XMLCore", "XMLSecurity", "SOAP", "Identity", "WSSecurity", "MailModel", "MailStore", "BlobStore", "SQLiteStore",
                 "SOAPClient", "Delivery", "PluginAPI", "PluginEngine", "PluginPackage", "PluginHost", "Plugins", crypto, x509, logging,
                 lifecycle, nioCore, nioPosix,
                 nioHTTP1, nioSSL, nioTLS, .product(name: "Hummingbird", package: "hummingbird"),
@@ -130,16 +131,18 @@ let package = Package(
         .testTarget(
             name: "MailServerTests",
             dependencies: [
-                "MailServer", "MailStore", "SQLiteStore", "Delivery", "Identity", "XMLSecurity", crypto, logging, nioPosix,
+                "MailServer", "MailStore", "SQLiteStore", "Delivery", "Identity", "XMLSecurity", crypto, logging, lifecycle, nioCore,
+                nioPosix, nioHTTP1, nioSSL, .product(name: "Hummingbird", package: "hummingbird"),
             ]),
         .testTarget(
             name: "MailClientTests",
             dependencies: [
                 "wsemail", "MailClient", "MailModel", "Console", "Identity", "SOAP", "WSSecurity", "XMLSecurity", "XMLCore",
-                "SOAPClient", "Delivery",
+                "SOAPClient", "Delivery", argumentParser,
             ]),
         .testTarget(
-            name: "PluginsTests", dependencies: ["Plugins", "PluginAPI", "Identity"], resources: [.copy("Programs")]),
+            name: "PluginsTests", dependencies: ["Plugins", "PluginAPI", "MailModel", "SOAP", "XMLCore", "Identity"],
+            resources: [.copy("Programs")]),
         .testTarget(name: "PluginAPITests", dependencies: ["PluginAPI", "Identity"]),
         .testTarget(name: "PluginEngineTests", dependencies: ["PluginEngine", "PluginAPI", crypto]),
         .testTarget(
@@ -148,9 +151,11 @@ let package = Package(
         .testTarget(
             name: "PluginHostTests",
             dependencies: [
-                "PluginHost", "PluginEngine", "PluginPackage", "PluginAPI", "Plugins", "MailStore", "Identity", crypto, logging,
+                "PluginHost", "PluginEngine", "PluginPackage", "PluginAPI", "Plugins", "MailModel", "MailStore", "Identity", crypto,
+                logging,
                 nioConcurrency,
             ]),
+        .testTarget(name: "BlobStoreTests", dependencies: ["BlobStore", "Identity", crypto, nioCore, nioPosix]),
         .testTarget(name: "ConsoleTests", dependencies: ["Console"]),
         .testTarget(name: "SOAPTests", dependencies: ["SOAP", "XMLCore", "XMLSecurity"]),
         .testTarget(
@@ -179,8 +184,9 @@ let package = Package(
         .testTarget(
             name: "CrashTests",
             dependencies: [
-                "wsemaild", "TestSupport", "XMLTestSupport", "MailServer", "MailModel", "MailStore", "SQLiteStore", "Delivery",
-                "SOAPClient", "WSSecurity", "Identity", "SOAP", "XMLSecurity", "XMLCore", logging, lifecycle,
+                "wsemaild", "wsemail", "TestSupport", "XMLTestSupport", "MailServer", "MailModel", "MailStore", "BlobStore", "SQLiteStore",
+                "PluginHost", "Delivery", "SOAPClient", "WSSecurity", "Identity", "SOAP", "XMLSecurity", "XMLCore", crypto, logging,
+                lifecycle, nioPosix,
             ]),
     ]
 )

@@ -26,12 +26,23 @@ let package = Package(
                 .product(name: "XMLSecurity", package: "wsemail"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        // Servers, processes and output of those that measure a running server.
+        .target(name: "BenchSupport"),
         .executableTarget(
             name: "mailbench",
             dependencies: [
+                "BenchSupport",
                 .product(name: "WSEmailProtocol", package: "wsemail"),
                 // Not imported: the server that is measured is built along.
                 .product(name: "wsemaild", package: "wsemail"),
+            ]),
+        .executableTarget(
+            name: "filebench",
+            dependencies: [
+                "BenchSupport",
+                // Not imported: the programs that are measured are built along.
+                .product(name: "wsemaild", package: "wsemail"),
+                .product(name: "wsemail", package: "wsemail"),
             ]),
     ]
 )

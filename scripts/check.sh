@@ -8,4 +8,6 @@ say "import directions"
 python3 scripts/lib/imports.py
 say "house rules"
 python3 scripts/lib/rules.py
+say "labels of the proof"
+formal/prove --labels
 say "all checks passed"

@@ -34,12 +34,16 @@ public struct IdentityError: Error, Sendable, Hashable, CustomStringConvertible 
         case nameMismatch
         /// A metadata document that is malformed or contradicts itself.
         case malformedMetadata
-        /// A metadata document whose signature is wrong or missing.
+        /// A metadata document or an assertion whose signature is wrong or missing.
         case badSignature
         /// A metadata document older than one already known (versions only grow).
         case metadataRollback
         /// A metadata document past its `NextUpdate`: ask the domain for a newer one, then try again.
         case staleMetadata
+        /// A SAML assertion that is not exactly of the form we use.
+        case malformedAssertion
+        /// An assertion for another service.
+        case wrongAudience
         /// A password outside the policy.
         case unacceptablePassword
         /// A stored password hash that cannot be read or has absurd parameters.

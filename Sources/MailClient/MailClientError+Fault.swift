@@ -28,8 +28,11 @@ extension MailClientError {
                 .refused, saysWhen ? fault.reason : "the server cannot do it now: \(fault.reason)",
                 advice: saysWhen ? nil : "Try again in a minute.", fault: subcode, isTransient: true)
         default:
+            // What the attachment plug-in says of --expires has a better next step than asking somebody.
+            let isTooLong = fault.reason.contains("is kept for at most")
             self.init(
-                .refused, fault.reason, advice: Self.advice[fault.subcode], fault: subcode,
+                .refused, fault.reason, advice: isTooLong ? "Give it less time with --expires." : Self.advice[fault.subcode],
+                fault: subcode,
                 isTransient: fault.isTransient)
         }
     }

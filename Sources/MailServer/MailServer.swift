@@ -1,3 +1,4 @@
+import BlobStore
 import Delivery
 import Foundation
 import Identity
@@ -20,6 +21,8 @@ public final class MailServer: Service {
     private let services: [any Service]
     private let group: MultiThreadedEventLoopGroup
     private let pool: NIOThreadPool
+    /// Reads and writes files.
+    private let filePool: NIOThreadPool
     private let transport: TLSTransport
     private let listening: ListeningPort
     let peers: PeerConnectionPool
@@ -88,12 +91,18 @@ public final class MailServer: Service {
         group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
         pool = NIOThreadPool(numberOfThreads: configuration.concurrentLogins)
         pool.start()
+        filePool = NIOThreadPool(numberOfThreads: 4)
+        filePool.start()
         listening = ListeningPort(listeners: configuration.metricsPort == 0 ? 1 : 2)
         let metrics = ServerMetrics()
         let trust = try await TrustDirectory(domain: configuration.domain, keys: keys, store: store, clock: clock)
+        let blobs = try await DiskBlobStore.open(
+            folder: configuration.filesPath, configuration: configuration.blobs, pool: filePool, clock: clock)
+        let files = FileKeeping(blobs: blobs, clock: clock)
         core = ServerCore(
             configuration: configuration, store: store, keys: keys, trust: trust, metrics: metrics, logger: logger,
-            clock: clock, plugins: PluginAssembly.host(configuration, store: store, logger: logger, clock: clock))
+            clock: clock, files: files,
+            plugins: PluginAssembly.host(configuration, store: store, files: files, logger: logger, clock: clock))
         let publisher = MetadataPublisher(configuration: configuration, keys: keys, store: store, clock: clock)
         try await publisher.publish()
         transport = TLSTransport(group: group)
@@ -129,6 +138,7 @@ public final class MailServer: Service {
         // Last: what was acknowledged is committed, and the writer takes what still waits.
         await core.store.close()
         try? await pool.shutdownGracefully()
+        try? await filePool.shutdownGracefully()
         try? await self.group.shutdownGracefully()
         core.logger.notice("stopped", metadata: ["domain": "\(core.domain)"])
         try result.get()
@@ -144,6 +154,16 @@ extension ServerConfiguration {
         store.maximumReceiptsPerIntent = 500
         if maxStoreMegabytes > 0 { store.maximumBytes = Int64(maxStoreMegabytes) << 20 }
         return store
+    }
+}
+
+extension ServerConfiguration {
+    /// How much the file store takes.
+    var blobs: BlobConfiguration {
+        var blobs = BlobConfiguration()
+        blobs.quota = UInt64(fileQuotaMegabytes) << 20
+        blobs.largestFile = UInt64(maxFileMegabytes) << 20
+        return blobs
     }
 }
 

@@ -64,6 +64,9 @@ public enum Origin: Sendable, Hashable {
     case submission(by: Address)
     /// Another domain's server.
     case peer(MailDomain)
+    /// A user of another domain, with a token of theirs. Each has message ids of their own: by a token nobody can take the id of
+    /// another's message before it arrives.
+    case visitor(Address)
     /// This server itself (bounces, notices): not subject to quotas.
     case server
 }

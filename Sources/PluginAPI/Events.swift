@@ -39,6 +39,8 @@ public struct MessageFacts: Sendable, Hashable {
     public let cc: [Address]
     public let date: Date
     public let inReplyTo: String?
+    /// The message id (`urn:uuid:…`) of an earlier message that its author means this one to replace.
+    public let replaces: String?
     /// Octets of the message.
     public let size: Int
     /// Written by a program: a bounce, a notice, or another plug-in's message. Never answer it automatically.
@@ -50,8 +52,8 @@ public struct MessageFacts: Sendable, Hashable {
     public var octets: [UInt8]?
 
     public init(
-        id: String, from: Address, to: [Address], cc: [Address], date: Date, inReplyTo: String?, size: Int, isAutomatic: Bool,
-        hasForm: Bool, attachments: [Attachment], content: Content?, octets: [UInt8]?
+        id: String, from: Address, to: [Address], cc: [Address], date: Date, inReplyTo: String?, replaces: String? = nil,
+        size: Int, isAutomatic: Bool, hasForm: Bool, attachments: [Attachment], content: Content?, octets: [UInt8]?
     ) {
         self.id = id
         self.from = from
@@ -59,6 +61,7 @@ public struct MessageFacts: Sendable, Hashable {
         self.cc = cc
         self.date = date
         self.inReplyTo = inReplyTo
+        self.replaces = replaces
         self.size = size
         self.isAutomatic = isAutomatic
         self.hasForm = hasForm
@@ -84,17 +87,40 @@ public struct CallerIdentity: Sendable, Hashable {
     }
 }
 
+/// Something that the author says to one plug-in, beside the message.
+public struct SubmissionOption: Sendable, Hashable {
+    /// Of an extension that the plug-in owns.
+    public let identifier: String
+    /// One XML element in exclusive canonical form.
+    public let content: [UInt8]
+
+    public init(identifier: String, content: [UInt8]) {
+        self.identifier = identifier
+        self.content = content
+    }
+}
+
 /// A message that a user hands in.
 public struct SubmissionEvent: Sendable, Hashable {
     public var message: MessageFacts
     /// To, Cc and Bcc together.
     public let recipients: [Address]
     public var identity: CallerIdentity?
+    /// SHA-256 of those attachments whose octets the author handed in, now or before, and of the size that the message tells.
+    /// (`files`, `blobs`)
+    public var files: Set<[UInt8]>
+    /// Those that are for this plug-in.
+    public var options: [SubmissionOption]
 
-    public init(message: MessageFacts, recipients: [Address], identity: CallerIdentity?) {
+    public init(
+        message: MessageFacts, recipients: [Address], identity: CallerIdentity?, files: Set<[UInt8]> = [],
+        options: [SubmissionOption] = []
+    ) {
         self.message = message
         self.recipients = recipients
         self.identity = identity
+        self.files = files
+        self.options = options
     }
 }
 

@@ -66,6 +66,23 @@ public protocol RecipientResolver: Plugin {
     func resolve(_ address: Address, _ environment: any PluginEnvironment) async throws -> [Address]?
 }
 
+/// Does what time demands and no event causes: lets go of what has expired, say. No role: any plug-in may be one.
+public protocol Housekeeper: Plugin {
+    /// Called at the server's start and every hour, under the limits of a call, acting for nobody. Its effects commit when it
+    /// returns; if a value that it has read was changed meanwhile they do not, and it is called again.
+    /// - Returns: whether there is more to do, so that it is called again at once (at most 2,000 times, for a minute). Keep one call small.
+    func tidy(_ environment: any PluginEnvironment) async throws -> Bool
+}
+
+/// Learns that an account is about to be removed, so that whoever gets its address next has nothing of it.
+public protocol AccountObserver: Plugin {
+    /// Called before the account goes, when nobody can log in to it any more, under the limits of a call, acting for nobody. Its
+    /// effects commit when it returns; if a value that it has read was changed meanwhile they do not, and it is called again.
+    /// While it fails the account is not removed; it may be called again for the same.
+    /// - Returns: whether there is more to do, so that it is called again at once. Keep one call small.
+    func accountRemoved(_ address: Address, _ environment: any PluginEnvironment) async throws -> Bool
+}
+
 /// The roles of design §6.
 public enum PluginRole: String, Sendable, Hashable, CaseIterable, Codable, Comparable {
     case sending, delivery

@@ -90,8 +90,15 @@ public enum PluginCapability: String, Sendable, Hashable, CaseIterable, Codable,
     case identity
     /// The security token (certificate or assertion) that the caller presented.
     case tokens
+    /// Read the files that come with a submission.
+    case files
+    /// Keep files that users hand in, and offer them for fetching. Only plug-ins that are compiled into the server can have it.
+    case blobs
     /// Run a program of this machine. Only plug-ins that are compiled into the server can have it.
     case subprocess
+
+    /// Whether no package can have it, whatever the administrator grants.
+    public var isForCompiledInOnly: Bool { self == .blobs || self == .subprocess }
 
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }
@@ -102,6 +109,8 @@ public enum ExtensionCaller: String, Sendable, Hashable, CaseIterable, Codable {
     case user
     /// Servers of other domains.
     case peer
+    /// Users of other domains, or of this one, who present a token of their domain instead of logging in here.
+    case federated
 }
 
 /// An identifier that a plug-in answers for.

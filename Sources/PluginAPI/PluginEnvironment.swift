@@ -30,6 +30,73 @@ public protocol PluginEnvironment: Sendable {
 
     /// What an address is on this server. (`look-up`)
     func lookUp(_ address: Address) async throws(PluginError) -> AddressStanding
+
+    /// Up to `count` (1 octet to 1 MiB) octets of a file that came with the submission, from `offset` on; fewer only at its end,
+    /// none behind it. At sending only, for what ``SubmissionEvent/files`` names. (`files`)
+    func readFile(_ digest: [UInt8], at offset: UInt64, count: Int) async throws(PluginError) -> [UInt8]
+
+    /// A place to hand a file in at, for the user who calls; one that was begun is gone on with. Throws `.limitExceeded` when
+    /// the user has no room for it. At extensions, called by users of this domain. (`blobs`)
+    func openUpload(_ digest: [UInt8], size: UInt64) async throws(PluginError) -> UploadOffer
+
+    /// As ``readFile(_:at:count:)``, of a file that a plug-in keeps. (`blobs`)
+    func readBlob(_ blob: KeptBlob, at offset: UInt64, count: Int) async throws(PluginError) -> [UInt8]
+
+    /// Lets a reader fetch a kept file by HTTPS until a time; takes hold with the call's effects. Throws `.limitExceeded` above
+    /// 1,000 offers of one GUID that are good still. (`blobs`)
+    func offerDownload(_ blob: KeptBlob, to reader: Address, until: Date) async throws(PluginError) -> DownloadOffer
+
+    /// Ends what was offered of a GUID, to one reader or (nil) to all; takes hold with the call's effects. Offers that other
+    /// calls make at the same time are ended surely only if those write a value that this call has read. (`blobs`)
+    func withdrawDownloads(of guid: String, reader: Address?) async throws(PluginError)
+
+    /// Keeps a file no longer: it goes when nobody else keeps it; takes hold with the call's effects. (`blobs`)
+    func releaseBlob(_ blob: KeptBlob) async throws(PluginError)
+}
+
+/// A file that a plug-in keeps for an attachment.
+public struct KeptBlob: Sendable, Hashable {
+    /// Who handed it in.
+    public let owner: Address
+    /// SHA-256.
+    public let digest: [UInt8]
+    /// Octets.
+    public let size: UInt64
+    /// As the verdict ``SendingVerdict/keep(_:)`` named it.
+    public let guid: String
+
+    public init(owner: Address, digest: [UInt8], size: UInt64, guid: String) {
+        self.owner = owner
+        self.digest = digest
+        self.size = size
+        self.guid = guid
+    }
+}
+
+/// Where a file can be handed in.
+public enum UploadOffer: Sendable, Hashable {
+    /// It is here already.
+    case complete
+    /// Send its octets from `offset` on to `/wsemail/uploads/<id>`, with the ticket, before it expires.
+    case open(id: String, ticket: [UInt8], offset: UInt64, expires: Date)
+}
+
+/// Where a kept file can be fetched.
+public struct DownloadOffer: Sendable, Hashable {
+    /// On this server.
+    public let path: String
+    /// 32 random octets: who shows them gets the file.
+    public let ticket: [UInt8]
+    /// Names the ticket without being it: 32 hexadecimal digits.
+    public let ticketID: String
+    public let expires: Date
+
+    public init(path: String, ticket: [UInt8], ticketID: String, expires: Date) {
+        self.path = path
+        self.ticket = ticket
+        self.ticketID = ticketID
+        self.expires = expires
+    }
 }
 
 public enum PluginLogLevel: Int, Sendable, Hashable, CaseIterable {

@@ -7,6 +7,10 @@ public enum SendingVerdict: Sendable, Hashable {
     case dropAttachments(Set<[UInt8]>)
     /// Deliver to others instead of some recipients (by recipient). The next plug-in sees the new recipients.
     case redirect([Address: [Address]])
+    /// Take files into this plug-in's custody: the GUID that names each attachment from now on, by SHA-256. The Postmark tells
+    /// it, and the file stays until the plug-in releases it. Each must be in ``SubmissionEvent/files`` and kept by nobody yet; a
+    /// GUID has 32 lower-case hexadecimal digits. (`blobs`)
+    case keep([[UInt8]: String])
     /// Refuse the submission. Ends the queue.
     case refuse(reason: String, isTransient: Bool)
 }

@@ -17,7 +17,8 @@ public struct DroppedAttachment: Sendable, Hashable {
 public enum SendingOutcome: Sendable, Hashable {
     /// - `recipients`: only those that were replaced, each with whom it goes to instead (without repetition, never empty).
     /// - `dropped`: each digest once, in the order in which plug-ins took them out.
-    case accepted(recipients: [Address: [Address]], dropped: [DroppedAttachment])
+    /// - `kept`: each digest once, none that is dropped; their holds are among the run's writes.
+    case accepted(recipients: [Address: [Address]], dropped: [DroppedAttachment], kept: [KeptFile] = [])
     case refused(reason: String, isTransient: Bool, plugin: PluginIdentifier)
     /// A plug-in whose policy is fail-closed could not do its work. Discard the run. The reason is for logs.
     case unavailable(reason: String, plugin: PluginIdentifier)

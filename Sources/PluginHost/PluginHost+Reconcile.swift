@@ -139,7 +139,8 @@ extension PluginHost.Plan {
     mutating func add(_ plugin: InstalledPlugin, _ target: PipelineEntry.Target) {
         for (role, priority) in plugin.roles {
             let entry = PipelineEntry(
-                identifier: plugin.identifier, policy: plugin.policy, priority: priority, target: target)
+                identifier: plugin.identifier, policy: plugin.policy, priority: priority, target: target,
+                isCustodian: plugin.descriptor.capabilities.contains(.blobs))
             queues[role, default: []].append(entry)
             guard role == .extension else { continue }
             for declaration in plugin.descriptor.extensions where claims[declaration.identifier] == plugin.identifier {

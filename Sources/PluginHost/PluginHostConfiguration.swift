@@ -45,13 +45,17 @@ public struct PluginHostConfiguration: Sendable {
 /// A plug-in that is compiled into the server. It uses what third parties have, yet runs unconfined in the server's process.
 public struct BuiltInPlugin: Sendable {
     public let descriptor: PluginDescriptor
+    /// What it has been granted as long as the administrator has said nothing of it.
+    public let grants: Set<PluginCapability>
     /// Makes an instance from the effective settings; throws ``PluginError`` `.invalid` when they make no sense.
     public let make: @Sendable (_ settings: [String: String]) throws(PluginError) -> any Plugin
 
     public init(
-        descriptor: PluginDescriptor, make: @escaping @Sendable (_ settings: [String: String]) throws(PluginError) -> any Plugin
+        descriptor: PluginDescriptor, grants: Set<PluginCapability> = [],
+        make: @escaping @Sendable (_ settings: [String: String]) throws(PluginError) -> any Plugin
     ) {
         self.descriptor = descriptor
+        self.grants = grants
         self.make = make
     }
 }
@@ -59,8 +63,13 @@ public struct BuiltInPlugin: Sendable {
 /// What the server does for plug-ins.
 public struct HostServices: Sendable {
     public let lookUp: @Sendable (Address) async throws(PluginError) -> AddressStanding
+    /// nil: the server keeps no files.
+    public let files: (any HostFiles)?
 
-    public init(lookUp: @escaping @Sendable (Address) async throws(PluginError) -> AddressStanding) {
+    public init(
+        lookUp: @escaping @Sendable (Address) async throws(PluginError) -> AddressStanding, files: (any HostFiles)? = nil
+    ) {
         self.lookUp = lookUp
+        self.files = files
     }
 }

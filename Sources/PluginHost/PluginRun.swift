@@ -86,6 +86,9 @@ public final class PluginRun: Sendable {
                 state.known[ValueKey(plugin: plugin, key: key)] = Known(value: value)
                 state.writes.append(PluginValueWrite(plugin: name, key: key, value: value))
             }
+            // Two calls may have read the same value: both checks must hold, and they hold together or not at all.
+            state.checks += effects.hostChecks.filter { !state.checks.contains($0) }
+            state.writes += effects.hostWrites
             state.messages += effects.messages.map { PluginMessage(plugin: plugin, message: $0, principal: principal) }
         }
     }

@@ -73,7 +73,7 @@ extension PackageReader {
             var callers: Set<ExtensionCaller> = []
             for word in try element.required("callers").split(separator: " ") {
                 guard let caller = ExtensionCaller(rawValue: String(word)) else {
-                    throw .refused("\"\(word.prefix(40))\" is no caller of an extension: user or peer")
+                    throw .refused("\"\(word.prefix(40))\" is no caller of an extension: user, peer or federated")
                 }
                 guard callers.insert(caller).inserted else { throw .refused("an extension's caller is given twice") }
             }
@@ -90,8 +90,9 @@ extension PackageReader {
             guard let capability = PluginCapability(rawValue: name) else {
                 throw .refused("\"\(name.prefix(40))\" is no capability that this version knows")
             }
-            // Whoever may run programs needs no sandbox; a package must always have one.
-            guard capability != .subprocess else { throw .refused("a package cannot have the capability subprocess") }
+            // Whoever may run programs needs no sandbox, and a package must always have one; whoever keeps users' files decides
+            // who reads them.
+            guard !capability.isForCompiledInOnly else { throw .refused("a package cannot have the capability \(name)") }
             guard result.insert(capability).inserted else { throw .refused("the capability \(name) is given twice") }
         }
         return result

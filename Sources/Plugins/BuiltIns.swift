@@ -5,10 +5,11 @@ public enum BuiltIns {
     /// Makes a compiled-in plug-in from the administrator's settings. Throws ``PluginError`` `.invalid` for settings that cannot work.
     public typealias Factory = @Sendable ([String: String]) throws(PluginError) -> any Plugin
 
-    public typealias BuiltIn = (descriptor: PluginDescriptor, make: Factory)
+    /// - `grants`: what it has been granted as long as the administrator has said nothing of it.
+    public typealias BuiltIn = (descriptor: PluginDescriptor, grants: Set<PluginCapability>, make: Factory)
 
     /// Every one of them. None is missing: that their names are good is tested.
-    public static var all: [BuiltIn] { [try? bridge].compactMap { $0 } }
+    public static var all: [BuiltIn] { [try? bridge, try? attachments].compactMap { $0 } }
 
     /// The package of all of them.
     static let package = "org.wsemail.builtin"
@@ -17,7 +18,16 @@ public enum BuiltIns {
     public static var bridge: BuiltIn {
         get throws(PluginError) {
             let make: Factory = { settings throws(PluginError) in SubprocessBridge(try BridgeSettings(settings)) }
-            return (try SubprocessBridge.descriptor, make)
+            return (try SubprocessBridge.descriptor, [], make)
+        }
+    }
+
+    /// Keeps attachments on the sender's server: ``Attachments``. It reaches nothing but its own values and the files that users
+    /// hand in, so it has all that it asks for.
+    public static var attachments: BuiltIn {
+        get throws(PluginError) {
+            let make: Factory = { settings throws(PluginError) in Attachments(try AttachmentSettings(settings)) }
+            return (try Attachments.descriptor, Attachments.capabilities, make)
         }
     }
 }

@@ -27,6 +27,10 @@ public enum FaultSubcode: String, CaseIterable, Sendable {
     case unknownCertificate = "UnknownCertificate"
     case untrustedCertificate = "UntrustedCertificate"
     case forbidden = "Forbidden"
+    /// The assertion is refused; why, only the log says.
+    case invalidToken = "InvalidToken"
+    /// Assertions of that issuer are not accepted, or not for this service.
+    case untrustedIssuer = "UntrustedIssuer"
     // Mail
     case invalidAddress = "InvalidAddress"
     case unknownRecipient = "UnknownRecipient"

@@ -14,7 +14,7 @@ public struct IncomingEnvelope: Sendable {
     /// Headers that WSEmail acts on, for the `mustUnderstand` rule.
     public static let understoodHeaders: Set<XMLName> = [
         Names.security, Names.wsaTo, Names.wsaAction, Names.wsaMessageID, Names.wsaRelatesTo, Names.wsaReplyTo,
-        Names.wsaFaultTo, Names.wsaFrom, Names.sequence,
+        Names.wsaFaultTo, Names.wsaFrom, Names.sequence, Names.metadata,
     ]
 
     /// Parses and checks the shape.

@@ -21,6 +21,8 @@ public enum MailOperation: String, CaseIterable, Sendable, Hashable {
     case issueToken = "RequestSecurityToken"
     case renewToken = "RenewSecurityToken"
     case cancelToken = "CancelSecurityToken"
+    /// WS-Trust's Issue binding: an identity token (SAML assertion) for the service of some domain (WS-Trust 1.3 §4).
+    case issueAssertion = "IssueToken"
 
     /// `wsa:Action` of every fault we send.
     public static let faultAction = "urn:wsemail:2:Fault"
@@ -40,6 +42,7 @@ public enum MailOperation: String, CaseIterable, Sendable, Hashable {
         case .issueToken: Namespaces.wst + "/RST/SCT"
         case .renewToken: Namespaces.wst + "/RST/SCT/Renew"
         case .cancelToken: Namespaces.wst + "/RST/SCT/Cancel"
+        case .issueAssertion: Namespaces.wst + "/RST/Issue"
         default: Namespaces.wsemail + ":" + rawValue
         }
     }
@@ -50,12 +53,18 @@ public enum MailOperation: String, CaseIterable, Sendable, Hashable {
         case .issueToken: Namespaces.wst + "/RSTR/SCT"
         case .renewToken: Namespaces.wst + "/RSTR/SCT/Renew"
         case .cancelToken: Namespaces.wst + "/RSTR/SCT/Cancel"
+        case .issueAssertion: Namespaces.wst + "/RSTRC/IssueFinal"
         default: Namespaces.wsemail + ":" + rawValue + "Response"
         }
     }
 
-    /// True for the three operations whose payload is WS-Trust's.
-    public var isTrust: Bool { self == .issueToken || self == .renewToken || self == .cancelToken }
+    /// True for the operations whose payload is WS-Trust's.
+    public var isTrust: Bool {
+        switch self {
+        case .issueToken, .renewToken, .cancelToken, .issueAssertion: true
+        default: false
+        }
+    }
 
     /// The element that must be the Body's only child in a request.
     public var payloadName: XMLName {
@@ -64,9 +73,15 @@ public enum MailOperation: String, CaseIterable, Sendable, Hashable {
 
     /// The element that is the Body's only child in a good reply.
     public var replyName: XMLName {
-        isTrust ? Names.requestSecurityTokenResponse : Names.wsemail(rawValue + "Response")
+        switch self {
+        case .issueToken, .renewToken, .cancelToken: Names.requestSecurityTokenResponse
+        // WS-Trust 1.3 §4.3: the final response of an issuance is always a collection.
+        case .issueAssertion: Names.requestSecurityTokenResponseCollection
+        default: Names.wsemail(rawValue + "Response")
+        }
     }
 
-    /// True if the reply carries a secret: such a reply is never compressed (BREACH-like length leaks).
-    public var replyCarriesSecret: Bool { self == .issueToken || self == .renewToken }
+    /// True if the reply carries a secret (a bearer assertion is one): such a reply is never compressed (BREACH-like
+    /// length leaks).
+    public var replyCarriesSecret: Bool { self == .issueToken || self == .renewToken || self == .issueAssertion }
 }

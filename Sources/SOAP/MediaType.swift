@@ -8,6 +8,8 @@ public struct MediaType: Sendable, Equatable {
     /// Longer values are refused.
     public static let maximumLength = 2048
     private static let maximumParameters = 16
+    /// Parameters of multipart types that some send without the quotes that their `=`, `/` or `@` asks for.
+    private static let bareParameters: Set<String> = ["boundary", "start", "type"]
 
     /// Nil if the value is malformed, too long, or repeats a parameter.
     public init?(parsing text: String) {
@@ -16,12 +18,14 @@ public struct MediaType: Sendable, Equatable {
         scanner.skipSpace()
         guard let major = scanner.token(), scanner.take(UInt8(ascii: "/")), let minor = scanner.token() else { return nil }
         var parameters: [String: String] = [:]
+        let isMultipart = major.lowercased() == "multipart"
         scanner.skipSpace()
         while scanner.take(UInt8(ascii: ";")) {
             scanner.skipSpace()
             if scanner.isAtEnd { break }
             guard let name = scanner.token()?.lowercased(), scanner.take(UInt8(ascii: "=")),
-                let value = scanner.value(), parameters.updateValue(value, forKey: name) == nil,
+                let value = scanner.value(isBare: isMultipart && Self.bareParameters.contains(name)),
+                parameters.updateValue(value, forKey: name) == nil,
                 parameters.count <= Self.maximumParameters
             else { return nil }
             scanner.skipSpace()
@@ -72,8 +76,9 @@ public struct MediaType: Sendable, Equatable {
             return String(decoding: token, as: UTF8.self)
         }
 
-        mutating func value() -> String? {
-            guard take(0x22) else { return token() }
+        /// - Parameter isBare: without quotes, everything up to the next semicolon, comma or space is taken.
+        mutating func value(isBare: Bool) -> String? {
+            guard take(0x22) else { return isBare ? bare() : token() }
             var content: [UInt8] = []
             while let byte = bytes.popFirst() {
                 switch byte {
@@ -86,6 +91,13 @@ public struct MediaType: Sendable, Equatable {
                 }
             }
             return nil
+        }
+
+        private mutating func bare() -> String? {
+            let value = bytes.prefix { $0 > 0x20 && $0 < 0x7F && !";,\"\\".utf8.contains($0) }
+            guard !value.isEmpty else { return nil }
+            bytes.removeFirst(value.count)
+            return String(decoding: value, as: UTF8.self)
         }
 
         // RFC 9110 §5.6.2.

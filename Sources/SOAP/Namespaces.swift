@@ -14,6 +14,9 @@ public enum Namespaces {
     public static let wsc = "http://docs.oasis-open.org/ws-sx/ws-secureconversation/200512"
     public static let wst = "http://docs.oasis-open.org/ws-sx/ws-trust/200512"
     public static let saml2 = "urn:oasis:names:tc:SAML:2.0:assertion"
+    /// WS-Policy 1.2 (submission) and 1.5: both occur around `AppliesTo`.
+    public static let wsp = "http://schemas.xmlsoap.org/ws/2004/09/policy"
+    public static let wsp15 = "http://www.w3.org/ns/ws-policy"
     public static let wsemail = "urn:wsemail:2"
     public static let wsdl = "http://schemas.xmlsoap.org/wsdl/"
     public static let wsdlSOAP12 = "http://schemas.xmlsoap.org/wsdl/soap12/"
@@ -36,6 +39,14 @@ public enum URIs {
     public static let trustIssue = Namespaces.wst + "/Issue"
     public static let trustRenew = Namespaces.wst + "/Renew"
     public static let trustCancel = Namespaces.wst + "/Cancel"
+    /// Token types that mean a SAML 2.0 assertion.
+    public static let saml20TokenType = "http://docs.oasis-open.org/wss/oasis-wss-saml-token-profile-1.1#SAMLV2.0"
+    public static let saml20Assertion = Namespaces.saml2
+    /// WS-Trust 1.3 §3.1 (KeyType).
+    public static let publicKeyType = Namespaces.wst + "/PublicKey"
+    public static let bearerKeyType = Namespaces.wst + "/Bearer"
+    /// As WS-Trust 1.4's text and some stacks spell it.
+    public static let bearerKeyTypeVariant = "http://docs.oasis-open.org/wssx/wstrust/200512/Bearer"
     public static let roleNext = Namespaces.soap12 + "/role/next"
     public static let roleUltimateReceiver = Namespaces.soap12 + "/role/ultimateReceiver"
 }
@@ -83,7 +94,12 @@ public enum Names {
     public static let requestSecurityToken = XMLName(Namespaces.wst, "RequestSecurityToken")
     public static let requestSecurityTokenResponse = XMLName(Namespaces.wst, "RequestSecurityTokenResponse")
 
+    public static let requestSecurityTokenResponseCollection = XMLName(
+        Namespaces.wst, "RequestSecurityTokenResponseCollection")
+
     public static let sequence = wsemail("Sequence")
+    /// As a header: the signed DomainMetadata of the domain that issued the caller's assertion.
+    public static let metadata = wsemail("Metadata")
     public static let message = wsemail("Message")
     public static let postmark = wsemail("Postmark")
     public static let receipt = wsemail("Receipt")

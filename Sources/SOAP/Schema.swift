@@ -14,6 +14,8 @@ public enum Schema {
               <xs:element name="Bcc" type="w:AddressType" minOccurs="0" maxOccurs="unbounded"/>
               <!-- files that the message refers to by their SHA-256, each once -->
               <xs:element name="Blob" type="xs:base64Binary" minOccurs="0" maxOccurs="64"/>
+              <!-- what the author asks of a plug-in of the server, by the plug-in's extension identifier -->
+              <xs:element name="Option" type="w:OptionType" minOccurs="0" maxOccurs="unbounded"/>
             </xs:sequence>
           </xs:complexType>
           <xs:complexType name="SendResponseType">
@@ -229,6 +231,12 @@ public enum Schema {
             </xs:restriction>
           </xs:simpleType>
           <xs:complexType name="ExtensionType">
+            <xs:sequence><xs:any namespace="##any" processContents="skip"/></xs:sequence>
+            <xs:attribute name="identifier" type="w:ExtensionIdentifierType" use="required"/>
+            <!-- one value of operation Challenge; callers with an assertion must give one -->
+            <xs:attribute name="challenge" type="xs:base64Binary"/>
+          </xs:complexType>
+          <xs:complexType name="OptionType">
             <xs:sequence><xs:any namespace="##any" processContents="skip"/></xs:sequence>
             <xs:attribute name="identifier" type="w:ExtensionIdentifierType" use="required"/>
           </xs:complexType>

@@ -55,16 +55,26 @@ public enum WSDL {
               <xs:attribute name="Context" type="xs:anyURI"/>
             </xs:complexType>
           </xs:element>
+          <xs:element name="RequestSecurityTokenResponseCollection">
+            <xs:complexType>
+              <xs:sequence>
+                <xs:any namespace="##any" processContents="skip" minOccurs="1" maxOccurs="unbounded"/>
+              </xs:sequence>
+            </xs:complexType>
+          </xs:element>
         </xs:schema>
         """#
 
-    /// The three trust operations share one pair of messages.
+    /// The three session operations share one pair of messages.
     private static var uniquePayloads: [MailOperation] {
         MailOperation.allCases.filter { $0 != .renewToken && $0 != .cancelToken }
     }
 
     private static func messageName(_ operation: MailOperation) -> String {
-        operation.isTrust ? MailOperation.issueToken.rawValue : operation.rawValue
+        switch operation {
+        case .renewToken, .cancelToken: MailOperation.issueToken.rawValue
+        default: operation.rawValue
+        }
     }
 
     private static func messages(of operation: MailOperation) -> String {

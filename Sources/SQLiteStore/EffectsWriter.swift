@@ -10,6 +10,8 @@ struct EffectsWriter {
     static let keyOctets = 1...512
     static let maximumValue = 65_536
     static let nameOctets = 1...512
+    /// Beginnings of names whose values no quota bounds.
+    static let unmetered = ["org.wsemail.host/", "org.wsemail.builtin/"]
 
     private struct Slot: Hashable {
         let plugin: String
@@ -107,6 +109,8 @@ struct EffectsWriter {
             INSERT INTO plugin_usage VALUES (?, ?, ?) ON CONFLICT (plugin) DO UPDATE
             SET count = count + excluded.count, bytes = bytes + excluded.bytes RETURNING bytes
             """, plugin, count, growth)
+        // The host's own values and those of what is compiled in are bounded by what users may keep and send, not here.
+        guard !Self.unmetered.contains(where: { plugin.hasPrefix($0) }) else { return }
         // Whoever has too much (the quota was lowered) may still remove something.
         guard growth <= 0 || bytes <= configuration.pluginValueBytes else {
             throw StoreError(

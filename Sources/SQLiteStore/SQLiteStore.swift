@@ -111,6 +111,7 @@ extension Origin {
         switch self {
         case .submission(let address): "user:\(address)"
         case .peer(let domain): "peer:\(domain)"
+        case .visitor(let address): "visitor:\(address)"
         case .server: "server"
         }
     }
@@ -120,6 +121,8 @@ extension Origin {
             self = .server
         } else if stored.hasPrefix("user:") {
             self = .submission(by: try Address(stored: String(stored.dropFirst(5))))
+        } else if stored.hasPrefix("visitor:") {
+            self = .visitor(try Address(stored: String(stored.dropFirst(8))))
         } else if stored.hasPrefix("peer:") {
             self = .peer(try MailDomain(stored: String(stored.dropFirst(5))))
         } else {

@@ -14,7 +14,7 @@ package struct Migration: Sendable {
 ///
 /// - Times are microseconds since 1970. Lists of addresses are joined by line feeds, which no address has.
 /// - Octets of a message are stored once, whoever has it (`messages.digest`); the row goes with its last entry and job.
-/// - An intent is (origin, message_id); origin is `user:<address>`, `peer:<domain>` or `server`. Its rows outlive the
+/// - An intent is (origin, message_id); origin is `user:<address>`, `visitor:<address>`, `peer:<domain>` or `server`. Its rows outlive the
 ///   mail.
 /// - A receipt lives as long as its intent or the message it is evidence for.
 /// - A package's octets have a row of their own, so that a change of its state does not write them again; it is present

@@ -4,12 +4,16 @@ import Identity
 public enum Principal: Sendable, Hashable {
     case user(Address)
     case peer(MailDomain)
+    /// A user known by an assertion of their domain. It is not `.user`: an assertion opens what its audience opens to holders of
+    /// assertions, nothing else, wherever the user's mailbox is.
+    case federated(Address)
     case anonymous
 
     public var kind: PrincipalKind {
         switch self {
         case .user: .user
         case .peer: .peer
+        case .federated: .federated
         case .anonymous: .anonymous
         }
     }
@@ -20,13 +24,15 @@ extension Principal: CustomStringConvertible {
         switch self {
         case .user(let address): address.description
         case .peer(let domain): "@" + domain.ascii
+        // No address has a colon: not to be taken for the user logged in.
+        case .federated(let address): "federated:" + address.description
         case .anonymous: "anonymous"
         }
     }
 }
 
 public enum PrincipalKind: String, Sendable, Hashable, CaseIterable {
-    case user, peer, anonymous
+    case user, peer, federated, anonymous
 }
 
 /// How the principal was proven. The raw values appear in `Postmark/Sender/@method`.
@@ -42,6 +48,8 @@ public enum CredentialKind: String, Sendable, Hashable, CaseIterable {
     case username
     /// Signature with an X.509 key.
     case x509
+    /// SAML assertion: signature with the key it names, or none.
+    case federated
     case anonymous
 }
 
@@ -61,5 +69,5 @@ public struct ChannelFacts: Sendable, Hashable {
 /// Values of `wsa:To`.
 public enum ServiceName {
     /// How our own clients name the mail service of a domain, wherever DNS says it runs.
-    public static func domain(_ domain: MailDomain) -> String { "urn:wsemail:domain:" + domain.ascii }
+    public static func domain(_ domain: MailDomain) -> String { AssertionAudience.name(of: domain) }
 }

@@ -22,11 +22,13 @@ struct WSEmailCommand: AsyncParsableCommand {
               2   a signature or proof does not verify
               3   the server was not reached
               64  wrong usage
+              130 interrupted by Control-C
             """,
         version: "2.0",
         subcommands: [
             AccountCommand.self, SendCommand.self, ReplyCommand.self, ListCommand.self, ReadCommand.self,
-            DeleteCommand.self, MarkCommand.self, StatusCommand.self, ExportCommand.self, VerifyCommand.self,
+            AttachmentsCommand.self, ForwardCommand.self, DeleteCommand.self, MarkCommand.self, StatusCommand.self,
+            OutboxCommand.self, ExportCommand.self, VerifyCommand.self,
             ExtensionCommand.self, PasswordCommand.self,
         ])
 

@@ -114,21 +114,32 @@ struct VerifyPackageCommand: AsyncParsableCommand {
     func run() async throws {
         try await PackageTool.run(json: json) { output in
             let octets = try PackageFile.read(package, output)
-            let anchors = try root.map { try PublisherAnchor(pem: PackageTool.text($0), label: $0) }
-            let verified = try await PackageVerifier(PublisherAnchors(anchors: anchors)).verify(octets, at: Date())
-            let package = verified.package
-            try output.show(
-                AdminReply(
-                    "\(package.identifier) \(package.version) is signed by \(verified.publisher.name)",
-                    columns: ["plugin", "roles", "capabilities", "policy", "summary"],
-                    rows: package.members.map(PackageTool.row),
-                    details: [
-                        "title": package.title, "publisher": verified.publisher.name,
-                        "certificate": try Fingerprint(verified.publisher.certificate).description,
-                        "root": try Fingerprint(verified.publisher.anchor).description,
-                        "expires_at": ISO8601DateFormatter().string(from: verified.publisher.notAfter),
-                    ]), showsDetails: true)
+            try show(await verify(octets), output)
         }
+    }
+
+    private func verify(_ octets: [UInt8]) async throws -> VerifiedPackage {
+        let verifier = try verifier()
+        return try await verifier.verify(octets, at: Date())
+    }
+
+    private func verifier() throws -> PackageVerifier {
+        PackageVerifier(PublisherAnchors(anchors: try root.map { try PublisherAnchor(pem: PackageTool.text($0), label: $0) }))
+    }
+
+    private func show(_ verified: VerifiedPackage, _ output: Output) throws {
+        let package = verified.package
+        try output.show(
+            AdminReply(
+                "\(package.identifier) \(package.version) is signed by \(verified.publisher.name)",
+                columns: ["plugin", "roles", "capabilities", "policy", "summary"],
+                rows: package.members.map(PackageTool.row),
+                details: [
+                    "title": package.title, "publisher": verified.publisher.name,
+                    "certificate": try Fingerprint(verified.publisher.certificate).description,
+                    "root": try Fingerprint(verified.publisher.anchor).description,
+                    "expires_at": ISO8601DateFormatter().string(from: verified.publisher.notAfter),
+                ]), showsDetails: true)
     }
 }
 

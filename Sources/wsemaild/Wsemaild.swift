@@ -17,6 +17,7 @@ struct Wsemaild: AsyncParsableCommand {
         version: "wsemaild 2.0",
         subcommands: [
             InitCommand.self, ServeCommand.self, StatusCommand.self, CheckCommand.self, UserCommand.self, KeyCommand.self,
-            TrustCommand.self, QueueCommand.self, PluginCommand.self, MetadataCommand.self, ConfigCommand.self,
+            TrustCommand.self, TokenCommand.self, QueueCommand.self, FileCommand.self, PluginCommand.self, MetadataCommand.self,
+            ConfigCommand.self,
         ])
 }

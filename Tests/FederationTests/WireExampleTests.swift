@@ -92,11 +92,48 @@ private final class RecordingTransport: HTTPTransport {
             Issue.record("the example was not delivered")
             return
         }
+        try await recordAttachment(two, transport, &examples)
         try compare(examples)
         await user.close()
         await peer.close()
         await transport.shutDown()
         try await two.remove()
+    }
+
+    /// bob gets a token of his own server, and with it an attachment of alice's.
+    private func recordAttachment(
+        _ two: TwoDomains, _ transport: RecordingTransport, _ examples: inout [String: [UInt8]]
+    ) async throws {
+        let (alice, bob) = (try TestUser("alice", of: two.capicom), try TestUser("bob", of: two.scopio))
+        let sent = try await alice.send(
+            files: [("figures.txt", Array("All of them.".utf8))], to: [bob.address],
+            keep: [AttachmentKeep(expires: Date().addingTimeInterval(86_400), maxFetches: 3, onForward: .ask)])
+        _ = try await alice.status(of: sent.message.message.id, until: "delivered")
+        let header = try #require(try await bob.everything(in: "Inbox").first { $0.id == sent.message.message.id })
+        let guid = try #require(try await bob.retrieve(header).postmark.postmark.attachments.first?.guid)
+        let key = SigningKey.generateP256()
+        let wanted = AssertionRequest(audience: two.capicom.domain, confirmation: .holderOfKey(try ConfirmationKey(key.publicKey)))
+        let home = SecureCaller(
+            domain: two.scopio.domain, credentials: .password(bob.address, TestDomain.password), transport: transport,
+            trust: AnchoredReplyTrust(TrustStore([try TrustAnchor(two.scopio.root, scope: .domain(two.scopio.domain))])),
+            clock: { Date() })
+        let reply = try await home.call(.issueAssertion, at: bob.destination) { wanted.write(into: &$0, now: Date()) }
+        (examples["token-request"], examples["token-reply"]) = transport.last
+        let token = try AssertionResponse.parse(reply.payload, for: wanted)
+        let abroad = FederatedCaller(
+            domain: two.capicom.domain, transport: transport,
+            trust: AnchoredReplyTrust(TrustStore([try TrustAnchor(two.capicom.root, scope: .domain(two.capicom.domain))])),
+            clock: { Date() })
+        let get = try await ExtensionOperation.Request(
+            identifier: AttachmentsXML.namespace, content: AttachmentCall.get(.init(guid: guid)).octets(),
+            challenge: abroad.challenge(at: alice.destination))
+        _ = try await abroad.call(
+            .extension, as: .init(assertion: token.assertion.octets, key: key, metadata: nil), at: alice.destination
+        ) { try get.write(into: &$0) }
+        (examples["attachment-request"], examples["attachment-reply"]) = transport.last
+        await home.close()
+        await alice.close()
+        await bob.close()
     }
 
     /// Ids, digests and times differ from run to run; elements and their order do not.

@@ -90,8 +90,29 @@ final class FakeServer: HomeServer {
 
     private let answer: Answer
     private let log = Mutex<[(MailOperation, any Payload)]>([])
+    private let issue: @Sendable (AssertionRequest) throws -> AssertionResponse
+    private let assertions = Mutex<[AssertionResponse]>([])
 
-    init(_ answer: @escaping Answer) { self.answer = answer }
+    /// - Parameter issue: answers requests for assertions.
+    init(
+        _ answer: @escaping Answer,
+        issue: @escaping @Sendable (AssertionRequest) throws -> AssertionResponse = { _ in throw SOAPFault(.forbidden, "no") }
+    ) {
+        self.answer = answer
+        self.issue = issue
+    }
+
+    var issued: [AssertionResponse] { assertions.withLock { $0 } }
+
+    func assertion(_ request: AssertionRequest) async throws(MailClientError) -> AssertionResponse {
+        do {
+            let response = try issue(request)
+            assertions.withLock { $0.append(response) }
+            return response
+        } catch {
+            throw MailClientError(error)
+        }
+    }
 
     var calls: [MailOperation] { log.withLock { $0.map(\.0) } }
     func requests<Request: Payload>(_ type: Request.Type) -> [Request] { log.withLock { $0.compactMap { $0.1 as? Request } } }
@@ -134,12 +155,15 @@ final class TemporaryFolder: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
 
-    func client(_ address: String, _ home: TestDomain, server: any HomeServer, identity: SigningIdentity? = nil) throws -> MailClient {
+    func client(
+        _ address: String, _ home: TestDomain, server: any HomeServer, identity: SigningIdentity? = nil,
+        network: (any AttachmentNetwork)? = nil
+    ) throws -> MailClient {
         let account = ClientAccount(
             address: try Address(address), connection: ConnectionSettings(), root: home.root, identity: identity, added: now)
         let folder = try ClientFolder(path: path)
         try folder.save(account)
-        return MailClient(account: account, folder: folder, server: server, clock: { now })
+        return MailClient(account: account, folder: folder, server: server, network: network, clock: { now })
     }
 
     func mode(_ name: String = "") -> UInt32? { SystemFiles.mode(of: name.isEmpty ? path : path + "/" + name) }

@@ -245,8 +245,8 @@ import XMLSecurity
         let line = try #require(lines.first { $0.hasPrefix("Removed: ") })
         #expect(line.hasPrefix("Removed: by org.example.policy/attachments of capicom.test: report.exe"))
         #expect(line.hasSuffix("(sha256 \(String(repeating: "ab", count: 32)))") && !line.contains("\u{9B}"))
-        #expect(lines.contains { $0.hasPrefix("File:    report.exe (") && $0.hasSuffix(", removed)") })
-        #expect(lines.contains { $0.hasPrefix("File:    kept.txt (") && !$0.hasSuffix(", removed)") })
+        #expect(lines.contains { $0.hasPrefix("File:    1. report.exe (a/b, 2.0 KB)") && $0.hasSuffix(": removed") })
+        #expect(lines.contains { $0.hasPrefix("File:    2. kept.txt (") && !$0.hasSuffix(": removed") })
         let json = String(decoding: try JSONEncoder().encode(LetterJSON(read)), as: UTF8.self)
         #expect(json.contains("\"sha256\":\"\(String(repeating: "ab", count: 32))\""))
     }

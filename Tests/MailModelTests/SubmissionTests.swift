@@ -73,6 +73,22 @@ import XMLCore
         #expect(error?.code == .limitExceeded)
     }
 
+    @Test func aBlobOfMoreThan16MiBIsTooLargeInItsOwnOctets() throws {
+        for (count, isGood) in [(16 << 20, true), (16 << 20 + 1, false)] {
+            let blob = [UInt8](repeating: 7, count: count)
+            var writer = XMLWriter()
+            try request([Self.reference(blob)], [blob]).write(into: &writer)
+            let element = try XMLDocument.parse(writer.bytes, limits: XMLLimits(maxBytes: 32 << 20)).root
+            guard !isGood else {
+                #expect(try SendOperation.Request.parse(element).blobs.first?.count == count)
+                continue
+            }
+            let error = #expect(throws: MailModelError.self) { try SendOperation.Request.parse(element) }
+            #expect(error?.code == .limitExceeded)
+            #expect(error?.reason.hasPrefix("a file of 16777217 octets is too large") == true, "\(error?.reason ?? "")")
+        }
+    }
+
     @Test(arguments: [
         ("an attribute", "<w:Blob name=\"x\">AQ==</w:Blob>"), ("no base64", "<w:Blob>=</w:Blob>"),
         ("an element", "<w:Blob><b/>AQ==</w:Blob>"), ("a stranger", "<w:Blobs>AQ==</w:Blobs>"),
@@ -81,5 +97,43 @@ import XMLCore
     func aBlobIsBase64AndNothingElse(name: String, blob: String) throws {
         let good = try request([Self.reference([1])], [[1]])
         #expect(throws: MailModelError.self, "\(name)") { try read(good) { $0.replacing("<w:Blob>AQ==</w:Blob>", with: blob) } }
+    }
+
+    // MARK: Options
+
+    private func option(_ content: String = "<a></a>", _ identifier: String = "urn:x:y") throws -> SendOperation.Option {
+        try SendOperation.Option(identifier: identifier, content: Array(content.utf8))
+    }
+
+    @Test func optionsSurviveTheWireInTheirOrder() throws {
+        var sent = try request([Self.reference([1])], [[1]])
+        sent.options = [try option(), try option(#"<b xmlns="urn:wsemail:2"></b>"#), try option("<a></a>", "https://a.example/b")]
+        #expect(try read(sent).options == sent.options)
+    }
+
+    @Test func optionsHaveLimits() throws {
+        var sent = try request([], [])
+        sent.options = Array(repeating: try option(), count: 16)
+        #expect(try read(sent).options.count == 16)
+        sent.options.append(try option())
+        #expect(throws: MailModelError.self) { try read(sent) }
+        let frame = "<a></a>".utf8.count
+        _ = try option("<a>\(String(repeating: "x", count: 65_536 - frame))</a>")
+        #expect(throws: MailModelError.self) { try option("<a>\(String(repeating: "x", count: 65_537 - frame))</a>") }
+        #expect(throws: MailModelError.self) { try option("<a></a>", "no uri") }
+    }
+
+    @Test(arguments: [
+        "<w:Option identifier=\"urn:x:y\"></w:Option>", "<w:Option identifier=\"urn:x:y\"><a/><b/></w:Option>",
+        "<w:Option><a/></w:Option>", "<w:Option identifier=\"urn:x:y\" more=\"1\"><a/></w:Option>",
+        "<w:Option identifier=\"urn:x:y\">text<a/></w:Option>", "<w:Option identifier=\"urn:x:y\"><a/></w:Option><w:Blob>AQ==</w:Blob>",
+        "<w:Option identifier=\"x\"><a/></w:Option>",
+    ])
+    func anOptionIsStrictAndLast(_ text: String) throws {
+        let good = try request([Self.reference([1])], [])
+        #expect(throws: MailModelError.self) { try read(good) { $0.replacing("</w:Send>", with: text + "</w:Send>") } }
+        #expect(throws: Never.self) {
+            try read(good) { $0.replacing("</w:Send>", with: "<w:Option identifier=\"urn:x:y\"><a/></w:Option></w:Send>") }
+        }
     }
 }

@@ -11,12 +11,13 @@ enum FrameSamples {
     static let ann = address("ann@example.org")
     static let bob = address("bob@example.org")
     static let digest = [UInt8](repeating: 7, count: 32)
+    static let guid = "0123456789abcdef0123456789abcdef"
 
     static func message(full: Bool) -> MessageFacts {
         MessageFacts(
             id: "urn:uuid:0b1f0a52-0000-4000-8000-000000000001", from: ann, to: [bob, address("δοκιμή@example.org")], cc: [ann],
             date: Date(timeIntervalSince1970: 1_780_315_200), inReplyTo: full ? "urn:uuid:0b1f0a52-0000-4000-8000-000000000002" : nil,
-            size: 4_321, isAutomatic: full, hasForm: full,
+            replaces: full ? "urn:uuid:0b1f0a52-0000-4000-8000-000000000003" : nil, size: 4_321, isAutomatic: full, hasForm: full,
             attachments: [.init(name: "a \"b\".pdf", mediaType: "application/pdf", size: 1 << 40, digest: digest)],
             content: full ? .init(subject: "Grüße", text: "line\nline", html: "<p/>") : nil, octets: full ? [0, 255, 1] : nil)
     }
@@ -25,7 +26,14 @@ enum FrameSamples {
         let caller = CallerIdentity(principal: "ann@example.org", method: "x509", token: [1, 2, 3])
         let domain = try MailDomain("example.org")
         return [
-            .sending(SubmissionEvent(message: message(full: true), recipients: [bob, ann], identity: caller)),
+            .sending(
+                SubmissionEvent(
+                    message: message(full: true), recipients: [bob, ann], identity: caller,
+                    files: [digest, [UInt8](repeating: 9, count: 32)],
+                    options: [
+                        SubmissionOption(identifier: "urn:x", content: Array("<a/>".utf8)),
+                        SubmissionOption(identifier: "urn:x", content: Array("<b/>".utf8)),
+                    ])),
             .sending(SubmissionEvent(message: message(full: false), recipients: [], identity: nil)),
             .delivery(
                 DeliveryEvent(
@@ -38,7 +46,8 @@ enum FrameSamples {
     }
 
     static let sendings: [SendingVerdict] = [
-        .proceed, .dropAttachments([digest]), .redirect([bob: [ann], ann: [ann, bob]]), .refuse(reason: "no", isTransient: false),
+        .proceed, .dropAttachments([digest]), .keep([digest: guid, [UInt8](repeating: 8, count: 32): String(repeating: "0", count: 32)]),
+        .redirect([bob: [ann], ann: [ann, bob]]), .refuse(reason: "no", isTransient: false),
         .refuse(reason: "later, please", isTransient: true),
     ]
     static let deliveries: [DeliveryVerdict] = [

@@ -47,6 +47,21 @@ import Testing
         #expect(throws: PluginError.self) { try VerdictFrames.resolved(drop) }
     }
 
+    @Test func `what is kept has a digest and a GUID, each once`() throws {
+        let (digest, guid) = (FrameSamples.digest, FrameSamples.guid)
+        let other = [UInt8](repeating: 1, count: 32)
+        let bad: [[[UInt8]: String]] = [
+            [digest: ""], [digest: guid.uppercased()], [digest: String(guid.dropLast())], [digest: guid + "0"], [[1]: guid],
+            [digest: guid, other: guid], [digest: "0123456789abcdef0123456789abcdeg"],
+        ]
+        for guids in bad {
+            #expect(throws: PluginError.self) { try VerdictRules.checked(SendingVerdict.keep(guids)) }
+            #expect(throws: PluginError.self) { try VerdictFrames.sending(VerdictFrames.encode(SendingVerdict.keep(guids))) }
+        }
+        #expect(throws: PluginError.self) { try VerdictFrames.sending(frame([(.verdict, "keep")])) }
+        #expect(try VerdictRules.checked(SendingVerdict.keep([:])) == .proceed)
+    }
+
     private func frame(_ fields: [(FrameTag, String)]) -> [UInt8] {
         var frame = PluginFrame()
         for (tag, text) in fields { frame.add(tag, text) }

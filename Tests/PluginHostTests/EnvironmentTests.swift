@@ -14,7 +14,7 @@ import Testing
         _ scripts: [@Sendable (any PluginEnvironment) async throws -> Void], granting: Set<PluginCapability>? = nil,
         principal: Address? = Sample.bob, store change: (MemoryPluginStore) async throws -> Void = { _ in }
     ) async throws -> (HostWorld, PluginRun, DeliveryOutcome) {
-        let all = Set(PluginCapability.allCases).subtracting([.subprocess])
+        let all = Set(PluginCapability.allCases).filter { !$0.isForCompiledInOnly }
         let plugins = scripts.enumerated().map { index, script in
             Sample.builtIn(
                 Sample.descriptor("a.x/p\(index)", roles: [.delivery: index], capabilities: all, policy: .closed),

@@ -41,9 +41,10 @@ final class HostWorld: Sendable {
     private static func host(
         _ configuration: PluginHostConfiguration, _ store: MemoryPluginStore, _ engine: FakeEngine, _ builtIns: [BuiltInPlugin]
     ) -> PluginHost {
-        let services = HostServices { address throws(PluginError) in
-            address.domain != configuration.domain ? .foreign : address.local == "ann" ? .mailbox : .unknown
-        }
+        let services = HostServices(
+            lookUp: { address throws(PluginError) in
+                address.domain != configuration.domain ? .foreign : address.local == "ann" ? .mailbox : .unknown
+            }, files: files)
         let parts = HostParts(configuration, store: store, services: services, logger: quiet, clock: { HostWorld.now })
         return PluginHost(parts, engine: { () throws(PluginError) in engine }, builtIns: builtIns, source: FakePackages())
     }

@@ -103,3 +103,20 @@ extension SubprocessBridge {
         return folder
     }
 }
+
+extension LoggingEnvironment {
+    func readFile(_ digest: [UInt8], at offset: UInt64, count: Int) async throws(PluginError) -> [UInt8] {
+        throw PluginError(.notGranted, "files")
+    }
+    func openUpload(_ digest: [UInt8], size: UInt64) async throws(PluginError) -> UploadOffer {
+        throw PluginError(.notGranted, "blobs")
+    }
+    func readBlob(_ blob: KeptBlob, at offset: UInt64, count: Int) async throws(PluginError) -> [UInt8] {
+        throw PluginError(.notGranted, "blobs")
+    }
+    func offerDownload(_ blob: KeptBlob, to reader: Address, until: Date) async throws(PluginError) -> DownloadOffer {
+        throw PluginError(.notGranted, "blobs")
+    }
+    func withdrawDownloads(of guid: String, reader: Address?) async throws(PluginError) { throw PluginError(.notGranted, "blobs") }
+    func releaseBlob(_ blob: KeptBlob) async throws(PluginError) { throw PluginError(.notGranted, "blobs") }
+}

@@ -38,4 +38,23 @@ import XMLCore
             #expect(declared.contains(operation.replyName.localName))
         }
     }
+
+    @Test func everyMessageIsDefinedOnceAndNamesADeclaredElement() throws {
+        let start = try #require(document.firstIndex(of: UInt8(ascii: "\n")))
+        let root = try XMLDocument.parse(Array(document[(start + 1)...])).root
+        let messages = root.all(XMLName(Namespaces.wsdl, "message"))
+        let names = messages.compactMap { $0.attribute("name") }
+        #expect(Set(names).count == names.count)
+        let schemas = try root.only(XMLName(Namespaces.wsdl, "types")).all(XMLName(Namespaces.xsd, "schema"))
+        let declared = Set(
+            schemas.flatMap { $0.all(XMLName(Namespaces.xsd, "element")) }.compactMap { $0.attribute("name") })
+        for message in messages {
+            let element = try message.only(XMLName(Namespaces.wsdl, "part")).attribute("element")
+            #expect(declared.contains(String(try #require(element).dropFirst(2))))
+        }
+        let used = root.all(XMLName(Namespaces.wsdl, "portType")).flatMap { $0.all(XMLName(Namespaces.wsdl, "operation")) }
+            .flatMap { [$0.first(XMLName(Namespaces.wsdl, "input")), $0.first(XMLName(Namespaces.wsdl, "output"))] }
+            .compactMap { $0?.attribute("message")?.dropFirst(2) }.map(String.init)
+        #expect(Set(used) == Set(names))
+    }
 }

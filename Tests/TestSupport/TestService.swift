@@ -22,6 +22,7 @@ public final class TestService: HTTPTransport, CredentialResolver, SequenceStore
         var offset: TimeInterval = 0
         var lifetime: TimeInterval = 8 * 3600
         var stapled: [UInt8]?
+        var issuers: [MailCertificate] = []
         /// Looks at each call before it is served; may answer or fail in its place.
         var before: (@Sendable (MailOperation?, Int) async throws(SOAPClientError) -> HTTPReply?)?
         /// Changes each reply.
@@ -51,6 +52,8 @@ public final class TestService: HTTPTransport, CredentialResolver, SequenceStore
         state.withLockedValue { $0.principals[certificate] = principal }
     }
     public func know(_ certificate: MailCertificate) { state.withLockedValue { $0.knownCertificates.append(certificate) } }
+    /// Assertions that this server certificate signed for its domain count here.
+    public func recognise(_ issuer: MailCertificate) { state.withLockedValue { $0.issuers.append(issuer) } }
     public func forgetCertificates() { state.withLockedValue { $0.knownCertificates = [] } }
     public func forgetSessions() { state.withLockedValue { $0.sessions = [:] } }
     public func setOffset(_ seconds: TimeInterval) { state.withLockedValue { $0.offset = seconds } }
@@ -172,6 +175,22 @@ public final class TestService: HTTPTransport, CredentialResolver, SequenceStore
             throw SOAPFault(.untrustedCertificate, "The certificate is not trusted.")
         }
         return principal
+    }
+
+    public func federated(
+        _ assertion: UnverifiedAssertion, stapled: [UInt8]?, at now: Date
+    ) async throws(SOAPFault) -> VerifiedAssertion {
+        let issuers = state.withLockedValue { state in
+            state.stapled = stapled
+            return state.issuers
+        }
+        do throws(IdentityError) {
+            return try await assertion.verified(audience: identity.domain, at: now) { thumbprint, issuer in
+                issuers.first { $0.thumbprintSHA256 == thumbprint && $0.mailDomains.contains(issuer) }?.publicKey
+            }
+        } catch {
+            throw SOAPFault(error.code == .untrusted ? .untrustedIssuer : .invalidToken, error.reason)
+        }
     }
 
     public func sequenceCeiling(session: String) async throws(SOAPFault) -> UInt64 {

@@ -58,6 +58,10 @@ final class Tables: CredentialResolver, SequenceStore {
         var ceilings: [String: UInt64] = [:]
         var stapled: [UInt8]?
         var raises = 0
+        /// Certificates whose domains are recognised as issuers.
+        var issuers: [MailCertificate] = []
+        /// How often an assertion was to be verified.
+        var assertions = 0
     }
 
     let state = Mutex(State())
@@ -81,6 +85,23 @@ final class Tables: CredentialResolver, SequenceStore {
         }
         guard let found else { throw SOAPFault(.untrustedCertificate, "The certificate is not trusted.") }
         return found
+    }
+
+    func federated(
+        _ assertion: UnverifiedAssertion, stapled: [UInt8]?, at now: Date
+    ) async throws(SOAPFault) -> VerifiedAssertion {
+        let issuers = state.withLock { state in
+            state.stapled = stapled
+            state.assertions += 1
+            return state.issuers
+        }
+        do throws(IdentityError) {
+            return try await assertion.verified(audience: MailDomain("capicom.test"), at: now) { thumbprint, issuer in
+                issuers.first { $0.thumbprintSHA256 == thumbprint && $0.mailDomains.contains(issuer) }?.publicKey
+            }
+        } catch {
+            throw SOAPFault(error.code == .untrusted ? .untrustedIssuer : .invalidToken, error.code.rawValue)
+        }
     }
 
     func sequenceCeiling(session: String) async throws(SOAPFault) -> UInt64 {
@@ -109,7 +130,9 @@ struct Fixture: Sendable {
     let protector: ReplyProtector
     let client = RequestProtector()
 
-    init(policy: SecurityPolicy = .standard, limits: ReplayGuard.Limits = .standard) throws {
+    init(
+        policy: SecurityPolicy = .standard, limits: ReplayGuard.Limits = .standard, startedAt: Date? = nil
+    ) throws {
         let keys = try Keys.shared()
         self.keys = keys
         let alice = try Address("alice@capicom.test")
@@ -123,10 +146,11 @@ struct Fixture: Sendable {
                 keys.alice.certificate: .user(alice), keys.rsaAlice.certificate: .user(alice),
                 keys.bob.certificate: .user(bob), keys.peer.certificate: .peer(scopio),
             ]
+            state.issuers = [keys.peer.certificate]
         }
         verifier = RequestVerifier(
             policy: policy, services: [Self.service, Self.endpoint], credentials: tables,
-            replay: ReplayKeeper(limits: limits, sequences: tables))
+            replay: ReplayKeeper(limits: limits, sequences: tables, startedAt: startedAt))
         protector = ReplyProtector(identity: keys.server, rsa: keys.rsaServer)
     }
 
@@ -196,7 +220,10 @@ enum TestFailure: Error { case accepted, noSuchText }
 enum Payload {
     static func writer(_ operation: MailOperation) -> (inout XMLWriter) throws -> Void {
         { writer in
-            if operation.isTrust {
+            if operation == .issueAssertion {
+                let audience = try MailDomain("scopio.test")
+                AssertionRequest(audience: audience, confirmation: .bearer).write(into: &writer, now: Keys.now)
+            } else if operation.isTrust {
                 let kind = TokenRequest.Kind(operation) ?? .issue
                 try TokenRequest(kind, challenge: [1, 2, 3]).write(into: &writer, now: Keys.now)
             } else {

@@ -123,7 +123,7 @@ import XMLSecurity
         let binding = request.binding.protected(by: .certificate(rsa: false))
         let forged = AuthenticatedRequest(
             operation: request.operation, principal: request.principal, method: request.method, session: nil,
-            certificate: nil, payload: request.payload, messageID: request.messageID, to: request.to, binding: binding)
+            certificate: nil, assertion: nil, payload: request.payload, messageID: request.messageID, to: request.to, binding: binding)
         #expect(try await code(try fixture.reply(to: forged), for: call) == .untrustedSigner)
     }
 

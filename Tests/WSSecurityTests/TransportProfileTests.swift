@@ -98,11 +98,13 @@ import XMLSecurity
         _ = try await fixture.check(try fixture.reply(to: answered), for: call)
     }
 
-    @Test func anAssertionAloneIsNoCredentialYet() async throws {
+    @Test func anAssertionIsNoAnonymousCall() async throws {
         let assertion = "<saml:Assertion xmlns:saml=\"\(Namespaces.saml2)\" ID=\"x\"></saml:Assertion>"
-        let call = try fixture.protect(.list, .none)
-        let bytes = try call.bytes.replacing("</o:Security>", with: assertion + "</o:Security>")
-        #expect(try await fixture.refusal(bytes) == .failedAuthentication)
+        for (operation, refusal) in [(MailOperation.list, FaultSubcode.forbidden), (.challenge, .forbidden), (.send, .invalidToken)] {
+            let call = try fixture.protect(operation, .none)
+            let bytes = try call.bytes.replacing("</o:Security>", with: assertion + "</o:Security>")
+            #expect(try await fixture.refusal(bytes) == refusal)
+        }
     }
 }
 

@@ -47,6 +47,8 @@ need_plugins() {
 need_test_tools() {
     need_packages dnsmasq-base libxml2-utils xmlsec1 openssl python3 python3-venv
     need_python
+    source "$root/scripts/lib/java.sh"
+    need_java
     need_plugins
 }
 

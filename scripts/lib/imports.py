@@ -10,7 +10,7 @@ described = json.loads(subprocess.run(
     ["swift", "package", "--package-path", str(root), "describe", "--type", "json"],
     check=True, capture_output=True, text=True).stdout)
 
-SYSTEM = {"Darwin", "Musl", "Foundation", "Synchronization", "Testing", "Glibc", "Dispatch", "FoundationEssentials"}
+SYSTEM = {"Darwin", "Musl", "Foundation", "Synchronization", "Testing", "Glibc", "Dispatch", "FoundationEssentials", "FoundationNetworking"}
 # Modules that a product brings along.
 PRODUCT_MODULES = {
     "Hummingbird": {"Hummingbird", "HummingbirdCore", "HTTPTypes"},

@@ -1,3 +1,4 @@
+import BenchSupport
 import Foundation
 
 /// Measures the mail server. Results are `key value` lines on standard output, everything else goes to standard error.
@@ -19,7 +20,9 @@ import Foundation
     }
 
     private static func run(_ options: Options) async throws {
-        let bed = try TestBed(options)
+        let bed = try TestBed(
+            folder: options.folder, server: options.server,
+            users: (["alice", "bob", "carol", "dave"], ["erin", "frank", "grace", "heidi"]))
         defer { bed.stop() }
         let workload = try await Workload(bed, options)
         try await workload.warmUp()
@@ -35,23 +38,4 @@ import Foundation
         for (key, digits) in RoundFigures.keys { report(key, median(rounds.compactMap { $0[key] }), digits: digits) }
         bytes?.report()
     }
-}
-
-struct Failure: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
-}
-
-/// Progress, for people.
-func say(_ text: String) { FileHandle.standardError.write(Data("mailbench: \(text)\n".utf8)) }
-
-func report(_ key: String, _ value: Double, digits: Int) {
-    print(key, String(format: "%.\(digits)f", value))
-}
-
-func median(_ values: [Double]) -> Double {
-    guard !values.isEmpty else { return .nan }
-    let sorted = values.sorted()
-    let middle = sorted.count / 2
-    return sorted.count.isMultiple(of: 2) ? (sorted[middle - 1] + sorted[middle]) / 2 : sorted[middle]
 }

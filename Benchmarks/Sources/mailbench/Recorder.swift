@@ -1,3 +1,4 @@
+import BenchSupport
 import Foundation
 
 /// Records a process with perf while a phase runs.

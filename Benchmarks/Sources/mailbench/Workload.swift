@@ -1,3 +1,4 @@
+import BenchSupport
 import Foundation
 import Identity
 import MailModel
@@ -20,10 +21,10 @@ final class Workload {
         self.bed = bed
         self.options = options
         let roots = (home: try bed.root(of: TestBed.home), abroad: try bed.root(of: TestBed.abroad))
-        users = try TestBed.homeUsers.map {
+        users = try bed.homeUsers.map {
             try BenchUser($0, domain: TestBed.home, port: bed.homePort, root: roots.home)
         }
-        readers = try TestBed.abroadUsers.map {
+        readers = try bed.abroadUsers.map {
             try BenchUser($0, domain: TestBed.abroad, port: bed.abroadPort, root: roots.abroad)
         }
         cpu = try ServerCPU(process: bed.serverProcess)
@@ -243,9 +244,9 @@ struct ByteFigures {
     var delete: [Int] = []
 
     func report() {
-        mailbench.report("send_bytes", median(send.map(Double.init)), digits: 0)
-        mailbench.report("retrieve_bytes", median(retrieve.map(Double.init)), digits: 0)
-        mailbench.report("list_bytes_per_header", median(list.map(Double.init)) / 50, digits: 1)
-        mailbench.report("delete_bytes", median(delete.map(Double.init)), digits: 0)
+        BenchSupport.report("send_bytes", median(send.map(Double.init)), digits: 0)
+        BenchSupport.report("retrieve_bytes", median(retrieve.map(Double.init)), digits: 0)
+        BenchSupport.report("list_bytes_per_header", median(list.map(Double.init)) / 50, digits: 1)
+        BenchSupport.report("delete_bytes", median(delete.map(Double.init)), digits: 0)
     }
 }

@@ -12,6 +12,12 @@ public struct Draft: Sendable, Hashable {
     public var inReplyTo: MessageID?
     /// Add the author's own signature with the enrolled key.
     public var isSigned: Bool
+    /// Files to go with it.
+    public var files: [DraftFile] = []
+    public var terms = AttachmentTerms()
+    /// The earlier message of ours that this one takes the place of.
+    public var replaces: MessageID?
+    public var forms: [Form] = []
 
     public init(
         to: [Mailbox], cc: [Mailbox] = [], bcc: [Address] = [], subject: String, text: String, inReplyTo: MessageID? = nil,
@@ -62,8 +68,9 @@ public struct Draft: Sendable, Hashable {
     }
 
     /// The message, with its id made here, once.
+    /// - Parameter read: the draft's files, read and hashed.
     /// - Throws: `invalidInput`.
-    func message(from author: Address, now: Date) throws(MailClientError) -> Message {
+    func message(from author: Address, now: Date, read: [OutboxFile] = []) throws(MailClientError) -> Message {
         let limits = MessageLimits.standard
         guard !(to.isEmpty && cc.isEmpty && bcc.isEmpty) else {
             throw MailClientError(.invalidInput, "the message has no recipient", advice: "Name at least one address.")
@@ -81,6 +88,13 @@ public struct Draft: Sendable, Hashable {
         var message = Message(
             id: .random(), from: Mailbox(author), to: to, cc: cc, subject: subject, date: now, text: text)
         message.inReplyTo = inReplyTo
+        message.replaces = replaces
+        message.forms = forms
+        message.attachments = zip(files, read).map { file, read in
+            AttachmentReference(
+                name: read.name, mediaType: file.mediaType ?? MediaTypes.type(of: read.name), size: read.size,
+                digest: Array(read.digest), description: file.description)
+        }
         return message
     }
 }

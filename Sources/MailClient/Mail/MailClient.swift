@@ -12,15 +12,21 @@ public struct MailClient: Sendable {
     let trust: TrustBook
     let outbox: Outbox
     let numbers: NumberBook
+    /// Nil: mail only, no files that stay on servers.
+    let network: (any AttachmentNetwork)?
     let clock: @Sendable () -> Date
 
-    /// - Parameter server: how the home server is called.
+    /// - Parameters:
+    ///   - server: how the home server is called.
+    ///   - network: how files travel and other domains are reached; nil: not at all.
     public init(
-        account: ClientAccount, folder: ClientFolder, server: any HomeServer, clock: @escaping @Sendable () -> Date
+        account: ClientAccount, folder: ClientFolder, server: any HomeServer, network: (any AttachmentNetwork)? = nil,
+        clock: @escaping @Sendable () -> Date
     ) {
         let files = folder.folder(of: account.address)
         self.account = account
         self.server = server
+        self.network = network
         self.clock = clock
         outbox = Outbox(files)
         numbers = NumberBook(files)
@@ -102,6 +108,7 @@ public struct MailClient: Sendable {
         } catch {
             received.passedOnProblem = error.reason
         }
+        if received.hasUncheckedForm { received.enclosed = await judge.enclosed(in: received.original.message.message) }
         return received
     }
 

@@ -18,6 +18,10 @@ public struct ReceivedMessage: Sendable {
     /// Why what the message claims to pass on cannot be read; nil: it can, or there is nothing.
     public internal(set) var passedOnProblem: String?
 
+    /// What the author of the original enclosed of somebody else's, with a Postmark, judged as mail to that author. Nil where there
+    /// is none, or it cannot be read. It is content: nobody but who enclosed it says that it belongs here.
+    public internal(set) var enclosed: JudgedMail?
+
     /// No signature is to be doubted: neither of the message, nor of what it passes on.
     public var isBelieved: Bool { layers.allSatisfy(\.isBelieved) }
 
@@ -41,7 +45,8 @@ public struct ReceivedMessage: Sendable {
 
     /// The original has a Form that looks like a message passed on, and is nothing but content: it was not judged.
     public var hasUncheckedForm: Bool {
-        doubtfulEnclosures.isEmpty && passedOnProblem == nil && original.message.message.hasRedirectedForm
+        doubtfulEnclosures.isEmpty && passedOnProblem == nil && enclosed?.isBelieved != true
+            && original.message.message.hasRedirectedForm
     }
 
     /// Whom the author's own copy went to besides those it names. Known only where the receipt was asked for.
@@ -72,6 +77,23 @@ public struct MessageList: Sendable {
 public struct SentMessage: Sendable {
     public let entry: OutboxEntry
     public let receipt: SealedReceipt
+    /// Sent directly and refused to all: where the text lies.
+    public internal(set) var keptIn: String?
+
+    init(entry: OutboxEntry, receipt: SealedReceipt) {
+        self.entry = entry
+        self.receipt = receipt
+    }
+
+    /// Whom the receipt says that it was refused to.
+    public var refused: [RecipientStatus] { receipt.receipt.recipients.filter { $0.state == .refused } }
+
+    /// Why it was refused to every recipient; nil: it was not.
+    var refusedByAll: String? {
+        let all = receipt.receipt.recipients
+        guard !all.isEmpty, refused.count == all.count else { return nil }
+        return all.map { "\($0.address): \($0.reason ?? "refused")" }.joined(separator: "; ")
+    }
 }
 
 /// What became of what was left in the outbox.

@@ -39,11 +39,18 @@ struct HomeLocator: Sendable {
                 let endpoint = ServiceEndpoint(target: host, port: port, addresses: addresses)
                 return ServiceLocator.destination(domain, [endpoint], roots)
             }
-            let policy = AddressPolicy(allowPrivateTargets: connection.allowsPrivateAddresses)
-            let locator = ServiceLocator(resolver: resolver, policy: policy) { (_) throws(DeliveryError) in roots }
-            return try await locator.destination(of: domain, now: now)
         } catch {
             throw MailClientError(error)
         }
+        return try await service(of: domain, roots, now: now)
+    }
+
+    /// Where DNS says that the service of any domain is.
+    func service(
+        of domain: MailDomain, _ roots: HTTPDestination.TrustRoots, now: Date
+    ) async throws(MailClientError) -> HTTPDestination {
+        let policy = AddressPolicy(allowPrivateTargets: connection.allowsPrivateAddresses)
+        let locator = ServiceLocator(resolver: resolver, policy: policy) { (_) throws(DeliveryError) in roots }
+        do { return try await locator.destination(of: domain, now: now) } catch { throw MailClientError(error) }
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import MailModel
 import SOAP
+import WSSecurity
 
 /// The home server as its user calls it: authenticated both ways, retried where that is safe. Tests pass their own.
 public protocol HomeServer: Sendable {
@@ -11,6 +12,9 @@ public protocol HomeServer: Sendable {
     func call<Reply: Payload>(
         _ operation: MailOperation, _ request: some Payload, reply: Reply.Type, timeout: Duration
     ) async throws(MailClientError) -> Reply
+
+    /// An assertion about the caller for another domain's service (WS-Trust, Issue).
+    func assertion(_ request: AssertionRequest) async throws(MailClientError) -> AssertionResponse
 
     /// The server has ended all sessions: the next call opens a new one.
     func forgetSession() async throws(MailClientError)

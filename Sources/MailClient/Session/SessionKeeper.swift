@@ -4,6 +4,7 @@ import MailModel
 import SOAP
 import SOAPClient
 import WSSecurity
+import XMLCore
 
 /// The home server behind an account: finds it, opens a session with the enrolled key (or a password), keeps the session in
 /// its file for the next command, and shares it with commands that run at the same time.
@@ -45,26 +46,36 @@ actor SessionKeeper: HomeServer {
     func call<Reply: Payload>(
         _ operation: MailOperation, _ request: some Payload, reply: Reply.Type, timeout: Duration
     ) async throws(MailClientError) -> Reply {
+        let reply = try await perform(operation, timeout: timeout) { writer in try request.write(into: &writer) }
+        do { return try Reply.parse(reply.payload) } catch { throw Self.unreadable(error.reason) }
+    }
+
+    func assertion(_ request: AssertionRequest) async throws(MailClientError) -> AssertionResponse {
+        let now = clock()
+        let reply = try await perform(.issueAssertion, timeout: .seconds(30)) { writer in request.write(into: &writer, now: now) }
+        do { return try AssertionResponse.parse(reply.payload, for: request) } catch { throw Self.unreadable(error.reason) }
+    }
+
+    private static func unreadable(_ reason: String) -> MailClientError {
+        MailClientError(.untrustedServer, "the server's answer cannot be read: \(reason)")
+    }
+
+    private func perform(
+        _ operation: MailOperation, timeout: Duration, _ payload: @escaping @Sendable (inout XMLWriter) throws -> Void
+    ) async throws(MailClientError) -> VerifiedReply {
         let destination = try await locator.destination(roots, now: clock())
         let caller = try await ready(at: destination)
         let result: Result<VerifiedReply, SOAPClientError>
         do throws(SOAPClientError) {
             result = .success(
-                try await caller.call(operation, at: destination, options: CallOptions(timeout: timeout)) { writer in
-                    try request.write(into: &writer)
-                })
+                try await caller.call(
+                    operation, at: destination, options: CallOptions(timeout: timeout), payload: payload))
         } catch {
             result = .failure(error)
         }
         // Also after a failure: the session may have been opened anew on the way.
         try await follow(caller)
-        do {
-            return try Reply.parse(try result.get().payload)
-        } catch let error as MailModelError {
-            throw MailClientError(.untrustedServer, "the server's answer cannot be read: \(error.reason)")
-        } catch {
-            throw MailClientError(error).about(address)
-        }
+        do { return try result.get() } catch { throw MailClientError(error).about(address) }
     }
 
     /// Ends a session that is not shared.

@@ -10,6 +10,7 @@ public final class ClientRuntime: Sendable {
     public let folder: ClientFolder
     let clock: @Sendable () -> Date
     private let transport: any HTTPTransport
+    private let files: any FileTransport
     private let ownTransport: TLSTransport?
     private let resolvers = Mutex<[ConnectionSettings: UnboundResolver]>([:])
     /// Tests find their servers without DNS.
@@ -17,13 +18,15 @@ public final class ClientRuntime: Sendable {
 
     /// - Parameters:
     ///   - transport: nil makes one of its own.
+    ///   - files: how files travel; nil: over TLS connections of their own.
     ///   - resolver: nil asks DNS as each account says.
     public init(
-        folder: ClientFolder, transport: (any HTTPTransport)? = nil,
+        folder: ClientFolder, transport: (any HTTPTransport)? = nil, files: (any FileTransport)? = nil,
         resolver: (any ServiceResolver & HostResolver)? = nil, clock: @escaping @Sendable () -> Date
     ) {
         self.folder = folder
         self.clock = clock
+        self.files = files ?? TLSFileTransport()
         if let transport {
             self.transport = transport
             ownTransport = nil
@@ -55,10 +58,13 @@ public final class ClientRuntime: Sendable {
                 .password, "the account \(account.address) has no key",
                 advice: "Enrol one: wsemail account add \(account.address) --renew")
         }
-        let files = folder.folder(of: account.address)
-        let book = HomeMetadataBook(cache: DomainCache(files), root: account.root, clock: clock)
+        let cache = DomainCache(folder.folder(of: account.address))
+        let book = HomeMetadataBook(cache: cache, root: account.root, clock: clock)
         let keeper = try keeper(account, credentials: credentials, book: book, isShared: true)
-        return MailClient(account: account, folder: folder, server: keeper, clock: clock)
+        let network = ClientNetwork(
+            files: files, calls: transport, locator: try locator(account.address.domain, account.connection), root: account.root,
+            clock: clock)
+        return MailClient(account: account, folder: folder, server: keeper, network: network, clock: clock)
     }
 
     func keeper(

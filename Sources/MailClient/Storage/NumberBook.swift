@@ -60,6 +60,20 @@ public struct NumberBook: Sendable {
         try stored()[number]
     }
 
+    /// The newest number of a message; nil where no list has shown it.
+    func number(of id: MessageID) throws(MailClientError) -> UInt64? {
+        try stored().filter { $0.value.id == id }.keys.max()
+    }
+
+    /// The same of several messages.
+    func numbers(of ids: Set<MessageID>) throws(MailClientError) -> [MessageID: UInt64] {
+        var found: [MessageID: UInt64] = [:]
+        for (number, location) in try stored() where ids.contains(location.id) {
+            found[location.id] = max(number, found[location.id] ?? 0)
+        }
+        return found
+    }
+
     func remember(_ numbers: [(UInt64, MessageLocation)]) throws(MailClientError) {
         guard !numbers.isEmpty else { return }
         var known = try stored()

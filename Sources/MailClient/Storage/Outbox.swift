@@ -7,12 +7,22 @@ public struct OutboxEntry: Sendable {
     public let message: SealedMessage
     public let bcc: [Address]
     public let created: Date
+    /// Files that are brought to the server before the message, or inside its call.
+    public let files: [OutboxFile]
+    public let terms: AttachmentTerms
 
-    public init(message: SealedMessage, bcc: [Address], created: Date) {
+    public init(
+        message: SealedMessage, bcc: [Address], created: Date, files: [OutboxFile] = [], terms: AttachmentTerms = AttachmentTerms()
+    ) {
         self.message = message
         self.bcc = bcc
         self.created = created
+        self.files = files
+        self.terms = terms
     }
+
+    /// It waits for an upload that may be long: not done in passing by another command.
+    public var hasUploads: Bool { files.contains { !$0.isInline } }
 
     public var id: MessageID { message.message.id }
     /// Everyone it is for, each once.
@@ -48,6 +58,8 @@ struct Outbox: Sendable {
         var created: Date
         var bcc: [Address]
         var octets: Data
+        var files: [OutboxFile]?
+        var terms: AttachmentTerms?
         /// Only in `refused/`, for the person to read: why, and what was written.
         var refusal: String?
         var subject: String?
@@ -62,7 +74,10 @@ struct Outbox: Sendable {
         // Under a hidden name it is nobody else's; the lock goes along with the renaming.
         let hidden = folder + "/." + Self.fileName(entry.id)
         try StoredJSON.write(
-            Stored(created: entry.created, bcc: entry.bcc, octets: Data(entry.message.octets)), to: hidden)
+            Stored(
+                created: entry.created, bcc: entry.bcc, octets: Data(entry.message.octets),
+                files: entry.files.isEmpty ? nil : entry.files, terms: entry.terms == AttachmentTerms() ? nil : entry.terms),
+            to: hidden)
         guard let lock = try FileLock.claim(hidden) else {
             throw MailClientError(.storage, "cannot lock \(hidden)")
         }
@@ -86,7 +101,8 @@ struct Outbox: Sendable {
         let aside = refused + "/" + Self.fileName(entry.id)
         try StoredJSON.write(
             Stored(
-                created: entry.created, bcc: entry.bcc, octets: Data(entry.message.octets), refusal: reason,
+                created: entry.created, bcc: entry.bcc, octets: Data(entry.message.octets),
+                files: entry.files.isEmpty ? nil : entry.files, refusal: reason,
                 subject: entry.message.message.subject, text: entry.message.message.text),
             to: aside)
         try remove(entry.id)
@@ -102,7 +118,10 @@ struct Outbox: Sendable {
             do {
                 guard let stored = try StoredJSON.read(Stored.self, from: path, limit: Self.maximumFile) else { continue }
                 let message = try SealedMessage(octets: Array(stored.octets))
-                entries.append(OutboxEntry(message: message, bcc: stored.bcc, created: stored.created))
+                entries.append(
+                    OutboxEntry(
+                        message: message, bcc: stored.bcc, created: stored.created, files: stored.files ?? [],
+                        terms: stored.terms ?? AttachmentTerms()))
             } catch {
                 let failure = MailClientError(error)
                 guard failure.code != .storage || failure.reason.hasSuffix("is damaged") else { throw failure }

@@ -23,7 +23,7 @@ struct MessageJudge: Sendable {
             return .notVerified(reason: "its Postmark is for somebody else")
         }
         do {
-            try await postmark.verify(for: message, keys: trust)
+            try await postmark.verify(for: message, keys: trust, home: trust.home)
         } catch {
             return .notVerified(reason: MailClientError(error).reason)
         }
@@ -42,6 +42,15 @@ struct MessageJudge: Sendable {
             holder = mail.message.message.from.address
         }
         return judged
+    }
+
+    /// A message that a person passed on with its proof: as it was for them.
+    func enclosed(in message: Message) async -> JudgedMail? {
+        guard let mail = try? RedirectedMail.find(in: message) else { return nil }
+        let holder = MessageJudge(reader: message.from.address, trust: trust, clock: clock)
+        let verdict = await holder.verdict(on: mail.message, mail.postmark)
+        let author = await author(of: mail.message, at: signingTime(mail.message, verdict))
+        return JudgedMail(message: mail.message, postmark: mail.postmark, verdict: verdict, author: author)
     }
 
     /// When an author's signature was made: as the domain vouches, or as we said ourselves; else it is judged by now.

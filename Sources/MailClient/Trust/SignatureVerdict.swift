@@ -33,7 +33,7 @@ public enum SignatureVerdict: Sendable, Hashable {
         switch method {
         case .x509: return "the author proved to \(domain) who they are with a key"
         case .password: return "the author proved to \(domain) who they are with a password"
-        case .token: return "the author proved to \(domain) who they are with a token"
+        case .token: return "handed in at \(domain) by the author, who showed a token of their own domain"
         case .server: return "written by the server of \(domain) itself"
         case .plugin: return "written by a plug-in of \(domain)"
         }

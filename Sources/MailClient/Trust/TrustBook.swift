@@ -77,13 +77,16 @@ final class TrustBook: DomainKeyResolver, Sendable {
             return try await server.call(
                 .metadata, MetadataOperation.Request(domain: domain), reply: MetadataOperation.Response.self)
         } catch  where error.code == .noSuchMessage {
-            throw IdentityError(.untrusted, "your server knows nothing of \(domain)")
+            throw IdentityError(.untrusted, Self.unknown(domain))
         } catch {
             throw MailClientError(
                 error.code, "\(domain) cannot be checked now: \(error.reason)", advice: error.advice, fault: error.fault,
                 isTransient: error.isTransient)
         }
     }
+
+    /// Said of a domain that the home server does not know.
+    static func unknown(_ domain: MailDomain) -> String { "your server knows nothing of \(domain)" }
 
     /// The last document we believed, however old, so that nobody takes us back behind it.
     private func earlier(_ domain: MailDomain, at now: Date) async throws -> DomainKnowledge? {

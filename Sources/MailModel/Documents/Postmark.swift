@@ -65,6 +65,10 @@ public struct Postmark: Sendable, Hashable {
 
     static let id = "p"
 
+    /// The author handed the message in at the domain it is for, with a token of their own domain: the domain that signs vouches
+    /// to its own users, and to nobody else, that it saw that token.
+    public var isDirect: Bool { method == .token && destination == domain && sender.domain != domain }
+
     public init(
         message: SealedMessage, signer: DomainSigner, destination: MailDomain, recipients: [Address], sender: Address,
         method: AuthenticationMethod, time: Date, hops: Int = 0
@@ -142,13 +146,17 @@ public struct SealedPostmark: Sendable {
     /// this message, whose author is of that domain.
     /// - Parameter date: when the certificate must be valid; nil: at the Postmark's own time. A server that takes mail says
     ///   now: a key revoked since must not bring new mail under an old date.
+    /// - Parameter home: the reader's own domain, where its word about mail that was handed in directly (``Postmark/isDirect``)
+    ///   counts. Nil: such a Postmark does not count: no domain may vouch for authors of another one to strangers.
     public func verify(
-        for message: SealedMessage, keys: some DomainKeyResolver, at date: Date? = nil
+        for message: SealedMessage, keys: some DomainKeyResolver, at date: Date? = nil, home: MailDomain? = nil
     ) async throws {
         guard postmark.messageID == message.message.id, postmark.digest == message.digest else {
             throw MailModelError(.badSignature, "the Postmark is about another message")
         }
-        guard postmark.sender == message.message.from.address, postmark.sender.domain == postmark.domain else {
+        guard postmark.sender == message.message.from.address,
+            postmark.sender.domain == postmark.domain || (postmark.isDirect && postmark.domain == home)
+        else {
             throw MailModelError(.wrongIssuer, "\(postmark.domain) may not vouch for \(message.message.from.address)")
         }
         guard postmark.recipients.allSatisfy({ $0.domain == postmark.destination }) else {
@@ -204,6 +212,9 @@ extension Postmark {
                 throw MailModelError(.invalidValue, "an Attachment has no valid digest")
             }
             attachments.append(Attachment(guid: try child.requiredAttribute("guid"), digest: digest))
+        }
+        guard attachments.count <= MessageLimits.standard.maxAttachments else {
+            throw MailModelError(.limitExceeded, "a Postmark names more attachments than a message has")
         }
         removed = []
         for child in element.all(MailXML.name("Removed")) { removed.append(try Removed(parsing: child)) }

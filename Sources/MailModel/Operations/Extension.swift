@@ -7,6 +7,8 @@ public enum ExtensionOperation: OperationCodec {
 
     /// Bytes of an identifier.
     public static let maxIdentifier = 200
+    /// Octets of a challenge.
+    public static let maxChallenge = 256
 
     /// Whether `text` can name an extension: an absolute URI without fragment (RFC 3986 §4.3), compared byte by byte.
     public static func isIdentifier(_ text: String) -> Bool {
@@ -28,7 +30,7 @@ public enum ExtensionOperation: OperationCodec {
         try mailModel { () throws(XMLError) in try XMLDocument.parse(xml, limits: limits).root.canonicalBytes() }
     }
 
-    fileprivate static func content(of element: XMLElement) throws(MailModelError) -> [UInt8] {
+    static func content(of element: XMLElement) throws(MailModelError) -> [UInt8] {
         let children = Array(element.children.prefix(2))
         guard children.count == 1 else {
             throw MailModelError(.malformed, "\(element.localName) holds exactly one element")
@@ -42,24 +44,39 @@ public enum ExtensionOperation: OperationCodec {
         public var identifier: String
         /// Exclusive canonical form of the one element inside.
         public var content: [UInt8]
+        /// A value that the same server gave out by ``ChallengeOperation``, which this call uses up: 1 to 256 octets. Calls by
+        /// token need one, so that nobody can repeat them.
+        public var challenge: [UInt8]?
 
-        /// - Throws: `invalidValue` for what cannot name an extension.
-        public init(identifier: String, content: [UInt8]) throws(MailModelError) {
+        /// - Throws: `invalidValue` for what cannot name an extension, and for a challenge of no or too many octets.
+        public init(identifier: String, content: [UInt8], challenge: [UInt8]? = nil) throws(MailModelError) {
             guard ExtensionOperation.isIdentifier(identifier) else {
                 throw MailModelError(
                     .invalidValue, "an extension's identifier is an absolute URI of at most \(maxIdentifier) characters")
             }
+            guard challenge.map({ (1...ExtensionOperation.maxChallenge).contains($0.count) }) ?? true else {
+                throw MailModelError(.invalidValue, "a challenge has 1 to \(maxChallenge) octets")
+            }
             self.identifier = identifier
             self.content = content
+            self.challenge = challenge
         }
 
         public init(parsing element: XMLElement) throws(MailModelError) {
-            try element.allowOnlyElements(attributes: ["identifier"])
+            try element.allowOnlyElements(attributes: ["identifier", "challenge"])
+            let challenge = try element.attribute("challenge").map { (text) throws(MailModelError) in
+                guard text.utf8.count <= 2 * ExtensionOperation.maxChallenge, let octets = Base64.decode(text) else {
+                    throw MailModelError(.invalidValue, "the challenge is not base64, or too long")
+                }
+                return octets
+            }
             try self.init(
-                identifier: element.requiredAttribute("identifier"), content: ExtensionOperation.content(of: element))
+                identifier: element.requiredAttribute("identifier"), content: ExtensionOperation.content(of: element),
+                challenge: challenge)
         }
 
         public func writeContent(into writer: inout XMLWriter) throws {
+            if let challenge { writer.attribute("challenge", Base64.encodeToString(challenge)) }
             writer.attribute("identifier", identifier)
             try writer.embed(canonical: content)
         }

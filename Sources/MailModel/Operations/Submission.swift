@@ -7,6 +7,9 @@ import XMLCore
 public enum SendOperation: OperationCodec {
     public static let operation = MailOperation.send
 
+    /// Octets of a file that may go along with a message; larger ones are uploaded before.
+    public static let maxBlob = 16 << 20
+
     public struct Request: Payload {
         public static let localName = "Send"
         public var message: SealedMessage
@@ -14,16 +17,20 @@ public enum SendOperation: OperationCodec {
         public var bcc: [Address]
         /// Files that the message refers to: each is the content of an `AttachmentReference`, and none is there twice.
         public var blobs: [[UInt8]]
+        /// What is said to the server's plug-ins beside the message: at most 16, in this order. A server that knows nothing of an
+        /// identifier refuses the message: none is ever ignored.
+        public var options: [Option]
 
-        public init(message: SealedMessage, bcc: [Address] = [], blobs: [[UInt8]] = []) {
+        public init(message: SealedMessage, bcc: [Address] = [], blobs: [[UInt8]] = [], options: [Option] = []) {
             self.message = message
             self.bcc = bcc
             self.blobs = blobs
+            self.options = options
         }
 
         /// - Throws: `malformed`, `invalidValue` (also for a blob that the message does not refer to), `limitExceeded`.
         public init(parsing element: XMLElement) throws(MailModelError) {
-            try element.allowOnly(["Message", "Bcc", "Blob"])
+            try element.allowOnly(["Message", "Bcc", "Blob", "Option"])
             let messageElement = try mailModel { () throws(XMLError) in try element.only(MailXML.name("Message")) }
             message = try SealedMessage(element: messageElement)
             bcc = []
@@ -31,6 +38,7 @@ public enum SendOperation: OperationCodec {
                 bcc.append(try parseAddress(mailModel { () throws(XMLError) in try child.simpleText() }))
             }
             blobs = try Request.blobs(in: element, of: message.message)
+            options = try Option.all(in: element)
         }
 
         /// Only what the author's message vouches for is taken in: its digests name every blob, with its size.
@@ -45,7 +53,12 @@ public enum SendOperation: OperationCodec {
             var blobs: [[UInt8]] = []
             for child in children {
                 try child.allowOnly(attributes: [])
-                let blob = try mailModel { () throws(XMLError) in try child.base64Bytes(limit: XMLLimits.standard.maxBytes) }
+                let blob = try mailModel { () throws(XMLError) in try child.base64Bytes(limit: .max) }
+                guard blob.count <= SendOperation.maxBlob else {
+                    throw MailModelError(
+                        .limitExceeded,
+                        "a file of \(blob.count) octets is too large to go along with a message: at most \(SendOperation.maxBlob)")
+                }
                 let digest = Array(SHA256.hash(data: blob))
                 // Taken out once found: a second blob of the same content has no reference left.
                 guard let claimed = sizes.removeValue(forKey: digest), claimed == [UInt64(blob.count)] else {
@@ -64,6 +77,55 @@ public enum SendOperation: OperationCodec {
                 writer.base64(blob)
                 writer.end()
             }
+            for option in options { try option.write(into: &writer) }
+        }
+    }
+
+    /// Something said to the plug-in that owns an extension's identifier, for this message.
+    public struct Option: Sendable, Hashable {
+        /// Options of one message.
+        public static let maxCount = 16
+        /// Octets of one option's content.
+        public static let maxSize = 64 << 10
+
+        /// See ``ExtensionOperation/isIdentifier(_:)``.
+        public let identifier: String
+        /// Exclusive canonical form of one element.
+        public let content: [UInt8]
+
+        /// - Throws: `invalidValue` for what cannot name an extension, `limitExceeded`.
+        public init(identifier: String, content: [UInt8]) throws(MailModelError) {
+            guard ExtensionOperation.isIdentifier(identifier) else {
+                throw MailModelError(.invalidValue, "an option's identifier is an absolute URI of at most 200 characters")
+            }
+            guard content.count <= Option.maxSize else {
+                throw MailModelError(.limitExceeded, "an option has at most \(Option.maxSize) octets")
+            }
+            self.identifier = identifier
+            self.content = content
+        }
+
+        static func all(in element: XMLElement) throws(MailModelError) -> [Option] {
+            var options: [Option] = []
+            for child in element.children {
+                guard child.isNamed(MailXML.name("Option")) else {
+                    guard options.isEmpty else { throw MailModelError(.malformed, "after an Option only others may stand") }
+                    continue
+                }
+                guard options.count < maxCount else { throw MailModelError(.limitExceeded, "more than \(maxCount) options") }
+                try child.allowOnlyElements(attributes: ["identifier"])
+                options.append(
+                    try Option(
+                        identifier: child.requiredAttribute("identifier"), content: ExtensionOperation.content(of: child)))
+            }
+            return options
+        }
+
+        func write(into writer: inout XMLWriter) throws {
+            writer.start(MailXML.wrapper("Option"))
+            writer.attribute("identifier", identifier)
+            try writer.embed(canonical: content)
+            writer.end()
         }
     }
 

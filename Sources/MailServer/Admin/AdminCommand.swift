@@ -40,11 +40,19 @@ public enum AdminCommand: String, Sendable, Hashable, Codable, CaseIterable {
     case publisherList = "publisher list"
     case publisherRemove = "publisher remove"
     case publisherRevoke = "publisher revoke"
+    case tokenList = "token list"
+    case tokenAllow = "token allow"
+    case tokenDeny = "token deny"
+    case fileList = "file list"
+    case fileCheck = "file check"
 
     /// Names of the arguments it takes; any other is refused.
     public var arguments: Set<AdminArgument> {
         switch self {
-        case .ping, .status, .metadataRefresh, .storeCheck, .pluginList, .pluginReload, .publisherList: []
+        case .ping, .status, .metadataRefresh, .storeCheck, .pluginList, .pluginReload, .publisherList, .tokenList, .fileList: []
+        case .tokenAllow: [.domain, .services, .bearer]
+        case .tokenDeny: [.domain, .reset]
+        case .fileCheck: [.address]
         case .pluginInstall: [.package, .capabilities, .downgrade]
         case .pluginRemove: [.plugin, .purge]
         case .pluginLoad, .pluginUnload, .pluginEnable, .pluginDisable, .pluginInfo: [.plugin]
@@ -79,7 +87,7 @@ public enum AdminCommand: String, Sendable, Hashable, Codable, CaseIterable {
     public var changesState: Bool {
         switch self {
         case .ping, .status, .userList, .keyList, .trustList, .queueList, .queueShow, .peerProbe, .storeCheck, .pluginList, .pluginInfo,
-            .publisherList:
+            .publisherList, .tokenList, .fileList, .fileCheck:
             false
         default: true
         }
@@ -91,6 +99,8 @@ public enum AdminArgument: String, Sendable, Hashable, CaseIterable {
     case address
     /// The cursor that the page before gave as detail `next`.
     case after
+    /// "yes": tokens without a key count, too.
+    case bearer
     /// Whether the author gets a bounce: "yes" (the default) or "no".
     case bounce
     /// Calls of a plug-in at a time; "-" takes the setting back.
@@ -121,12 +131,16 @@ public enum AdminArgument: String, Sendable, Hashable, CaseIterable {
     case reason
     /// "yes": the domain's other anchors and what is known of it go.
     case replace
+    /// "yes": a domain's own rule goes.
+    case reset
     /// sending, delivery, extension or resolver.
     case role
     /// "domain" (the default) or "federation".
     case scope
     /// Longest call of a plug-in; "-" takes the setting back.
     case seconds
+    /// What a token opens, by comma.
+    case services
     /// Of a setting, a priority or a policy. Not logged for `plugin set`.
     case value
 }

@@ -1,3 +1,4 @@
+import BlobStore
 import Identity
 import MailStore
 import PluginHost
@@ -32,6 +33,10 @@ struct AdminHooks: Sendable {
     var reconcilePlugins: (@Sendable () async throws -> [PluginStatus])?
     /// The running plug-ins with their figures.
     var pluginStatuses: (@Sendable () async -> [PluginStatus])?
+    /// Lets plug-ins let go of what was an account's, before it is removed; nil where no plug-ins run.
+    var accountRemoved: (@Sendable (Address) async throws -> Void)?
+    /// The files of the server's users; nil where no server runs.
+    var files: (any BlobStore)?
     /// Figures of the running server for `status`, named like columns.
     var liveDetails: @Sendable () async -> [String: String] = { ["server": "not running"] }
 

@@ -119,7 +119,7 @@ extension AdminService {
 
     private static func text(_ origin: Origin) -> String {
         switch origin {
-        case .submission(let address): address.description
+        case .submission(let address), .visitor(let address): address.description
         case .peer(let domain): domain.description
         case .server: "this server"
         }

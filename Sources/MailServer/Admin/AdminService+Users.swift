@@ -1,6 +1,7 @@
 import Foundation
 import Identity
 import MailStore
+import PluginHost
 
 /// Accounts.
 extension AdminService {
@@ -59,12 +60,36 @@ extension AdminService {
     func removeUser(_ request: AdminRequest) async throws -> AdminReply {
         let address = try await existing(request, exceptPostmaster: true)
         let hadCertificates = try await store.certificates(of: address).contains { $0.revoked == nil }
+        let files = try await letGoOfFiles(of: address)
         let ended = try await store.removeAccount(address, now: clock())
         await hooks.sessionsEnded(ended)
         var reply = AdminReply(
-            "removed \(address) with its mail\(AdminService.sessions(ended))", details: AdminService.details(address, ended))
+            "removed \(address) with its mail\(files > 0 ? " and \(files) files that others may not have fetched" : "")\(AdminService.sessions(ended))",
+            details: AdminService.details(address, ended))
         if hadCertificates { reply.details["warning"] = await publishRevocations() }
         return reply
+    }
+
+    /// Whoever gets the address next must get nothing of what its attachments were: not the files, not who fetched them.
+    ///
+    /// The account is disabled first, so that nothing is added meanwhile; if it fails, removing it again goes on.
+    /// - Returns: how many files went.
+    private func letGoOfFiles(of address: Address) async throws -> Int {
+        let prefix = HostValues.holdPrefix(owner: address, digest: [])
+        let hasHolds = try await !store.pluginKeys(prefix: prefix, after: nil, limit: 1, of: HostValues.holds).isEmpty
+        guard let files = hooks.files, let letGo = hooks.accountRemoved else {
+            guard !hasHolds else {
+                throw AdminError(
+                    .needsServer, "attachments of \(address) wait for their recipients, and the server must take them back first",
+                    hint: "start it with plug-ins (`wsemaild serve`), then remove the account; or disable it")
+            }
+            return 0
+        }
+        await hooks.sessionsEnded(try await store.disableAccount(address, now: clock()))
+        try await letGo(address)
+        do { return try await files.removeAll(of: address) } catch {
+            throw AdminError(.storage, "the files of \(address) are not all gone: \(error.reason)", hint: "remove the account again")
+        }
     }
 
     func setQuota(_ request: AdminRequest) async throws -> AdminReply {

@@ -73,6 +73,8 @@ struct AdminService: Sendable {
         case .peerProbe: try await probePeer(request)
         case .metadataRefresh: try await refreshMetadata()
         case .storeCheck: try await checkStore()
+        case .tokenList, .tokenAllow, .tokenDeny: try await dispatchTokens(request)
+        case .fileList, .fileCheck: try await dispatchFiles(request)
         default: try await dispatchPlugins(request, caller)
         }
     }

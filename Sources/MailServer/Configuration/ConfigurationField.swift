@@ -64,7 +64,7 @@ extension ConfigurationField {
     private static let day = 0...86_400
 
     /// Every setting there is, in the order of the reference page.
-    public static let all: [ConfigurationField] = identity + listening + limits + delivery + dns + plugins
+    public static let all: [ConfigurationField] = identity + listening + limits + files + delivery + dns + plugins
 
     private static let identity: [ConfigurationField] = [
         ConfigurationField(
@@ -111,6 +111,15 @@ extension ConfigurationField {
         number(
             "max_store_megabytes", \.maxStoreMegabytes, 0...100_000_000,
             "Largest size of the database; beyond it mail is refused for now. 0: what the disk takes."),
+    ]
+
+    private static let files: [ConfigurationField] = [
+        text("files_directory", \.filesDirectory, "Attachments that wait here for their recipients; empty: files in data_directory."),
+        number("max_file_megabytes", \.maxFileMegabytes, 1...10_000_000, "Largest attachment."),
+        number(
+            "file_quota_megabytes", \.fileQuotaMegabytes, 1...1_000_000_000,
+            "What the attachments of one user may take here, uploads under way included."),
+        number("token_minutes", \.tokenMinutes, 1...10, "Life of the identity tokens that this server issues to its users."),
     ]
 
     private static let delivery: [ConfigurationField] = [

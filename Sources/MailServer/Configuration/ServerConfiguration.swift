@@ -22,7 +22,8 @@ public struct ServerConfiguration: Sendable {
     public var tlsKeyFile = ""
 
     // Limits
-    public var maxBodyBytes = 20 << 20
+    /// Room for a file of 16 MiB as base64 in a call.
+    public var maxBodyBytes = 24 << 20
     public var maxHeaderBytes = 32 << 10
     public var maxMessageBytes = 16 << 20
     public var maxRecipients = 100
@@ -39,6 +40,15 @@ public struct ServerConfiguration: Sendable {
     public var quotaMegabytes = 1024
     /// Beyond it mail is refused for now, and reading and deleting go on; 0 is without limit.
     public var maxStoreMegabytes = 0
+
+    // Files
+    /// Attachments that wait here for their recipients; empty: `files` in the data directory.
+    public var filesDirectory = ""
+    public var maxFileMegabytes = 10_240
+    /// What one user may keep here, uploads under way included.
+    public var fileQuotaMegabytes = 20_480
+    /// Life of a federated identity token.
+    public var tokenMinutes = 5
 
     // Delivery
     public var queueDays = 5
@@ -81,6 +91,7 @@ public struct ServerConfiguration: Sendable {
     }
 
     public var databasePath: String { dataDirectory + "/mail.sqlite" }
+    public var filesPath: String { filesDirectory.isEmpty ? dataDirectory + "/files" : filesDirectory }
     public var keyDirectory: String { dataDirectory + "/keys" }
     /// Compiled plug-ins; may be deleted at any time.
     public var pluginCacheDirectory: String { dataDirectory + "/plugin-cache" }

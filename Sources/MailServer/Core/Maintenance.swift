@@ -1,12 +1,18 @@
 import Foundation
 import Logging
 import MailStore
+import PluginHost
 import ServiceLifecycle
 
-/// The server's housekeeping: prunes what has expired and keeps the domain metadata fresh.
+/// The server's housekeeping: prunes what has expired, keeps the domain metadata fresh, lets plug-ins tidy up and collects the
+/// files that nothing refers to any more.
 struct Maintenance: Service {
     let store: any MailStore
     let publisher: MetadataPublisher
+    let plugins: PluginHost?
+    let files: FileCollector
+    /// Of a plug-in's run, the messages it sends included.
+    let effects: @Sendable (PluginRun) throws -> PluginEffects
     let clock: @Sendable () -> Date
     let logger: Logger
     var interval: Duration = .seconds(3_600)
@@ -28,6 +34,9 @@ struct Maintenance: Service {
                 guard report.hasMore, !Task.isShuttingDownGracefully else { break }
             }
             _ = try await publisher.octets()
+            // First what plug-ins let go of, then the files that were only theirs.
+            await plugins?.tidy(effects)
+            try await files.round(now: clock())
         } catch {
             logger.warning("maintenance failed; it is tried again in an hour", metadata: ["reason": "\(PlainReason.of(error))"])
         }

@@ -41,13 +41,16 @@ struct Parts {
         passwords = PasswordGate(
             store: core.store, pool: pool, allowed: configuration.loginFailures,
             firstWait: Double(configuration.loginBackoffSeconds))
+        let challenges = ChallengeDesk()
         let tokens = TokenService(
-            core: core, sessions: sessions, passwords: passwords, publisher: publisher, replay: replay)
+            core: core, sessions: sessions, passwords: passwords, publisher: publisher, replay: replay, challenges: challenges)
         endpoint = Endpoint(
             core: core,
             services: .init(
                 submission: SubmissionService(core: core), mailbox: MailboxService(core: core),
-                deliver: DeliverService(core: core), extensions: ExtensionService(core: core), tokens: tokens,
+                deliver: DeliverService(core: core), direct: DirectSubmission(core: core),
+                extensions: ExtensionService(core: core, challenges: challenges), tokens: tokens,
+                assertions: AssertionService(core: core, publisher: publisher),
                 directory: DirectoryService(core: core, publisher: publisher), sessions: sessions,
                 passwords: passwords, replay: replay),
             endpointAddresses: Parts.endpointAddresses(configuration))
@@ -116,16 +119,22 @@ struct Parts {
         health: HealthReporter, group: any EventLoopGroup, listening: ListeningPort
     ) throws -> [any Service] {
         let configuration = core.configuration
+        let transfers = transfers()
         func front(isTLS: Bool) -> HTTPFront {
             HTTPFront(
                 endpoint: endpoint, publisher: publisher, health: health, maxBodyBytes: configuration.maxBodyBytes,
                 bodyTimeout: .seconds(configuration.requestTimeoutSeconds),
                 publicAddress: "https://\(configuration.hostName):\(configuration.listenPort)\(HTTPFront.servicePath)",
-                isTLS: isTLS, servesMetrics: !isTLS)
+                isTLS: isTLS, servesMetrics: !isTLS, files: transfers)
         }
         let logger = core.logger
         var services: [any Service] = [
-            Maintenance(store: core.store, publisher: publisher, clock: core.clock, logger: logger),
+            Maintenance(
+                store: core.store, publisher: publisher, plugins: core.plugins,
+                files: FileCollector(blobs: core.files.blobs, store: core.store, logger: logger),
+                effects: { [core] run in
+                    try PluginMailer(signer: core.signer, configuration: core.configuration).effects(of: run, hops: 0, now: run.now)
+                }, clock: core.clock, logger: logger),
             agent,
             FinalDelivery(core: core, clock: clock),
             try HTTPListeners.secure(
@@ -143,6 +152,17 @@ struct Parts {
         }
         services.insert(admin(group: group), at: 1)
         return services
+    }
+
+    private func transfers() -> FileTransfers {
+        let metrics = core.metrics
+        var transfers = FileTransfers(
+            gateway: FileDesk(blobs: core.files.blobs, store: core.store, home: core.domain, clock: core.clock),
+            idleLimit: .seconds(core.configuration.requestTimeoutSeconds))
+        transfers.count = { direction, bytes in
+            metrics.increment(direction == .sent ? .fileBytesSent : .fileBytesReceived, by: UInt64(bytes))
+        }
+        return transfers
     }
 
     private func admin(group: any EventLoopGroup) -> any Service {
@@ -174,9 +194,11 @@ struct Parts {
             let lifetime = Double(core.configuration.queueDays) * 86_400
             return try BounceWriter(signer: core.signer, lifetime: lifetime).bounce(job, failed: failed, now: core.now())
         }
+        hooks.files = core.files.blobs
         if let plugins = core.plugins {
             hooks.reconcilePlugins = { try await plugins.reconcile() }
             hooks.pluginStatuses = { await plugins.statuses() }
+            hooks.accountRemoved = { try await plugins.accountRemoved($0) }
         }
         let started = DateTime.format(core.now(), milliseconds: false)
         hooks.liveDetails = {

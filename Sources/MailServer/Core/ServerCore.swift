@@ -15,6 +15,7 @@ struct ServerCore: Sendable {
     let metrics: ServerMetrics
     let logger: Logger
     let clock: @Sendable () -> Date
+    let files: FileKeeping
     /// nil: this server runs no plug-ins (`plugins = off`).
     let plugins: PluginHost?
 

@@ -8,6 +8,7 @@ final class ServerMetrics: Sendable {
         case faults = "wsemail_faults_total"
         case loginFailures = "wsemail_login_failures_total"
         case sessionsOpened = "wsemail_sessions_opened_total"
+        case tokensIssued = "wsemail_tokens_issued_total"
         case messagesSubmitted = "wsemail_messages_submitted_total"
         case messagesReceived = "wsemail_messages_received_total"
         case deliveries = "wsemail_deliveries_total"
@@ -15,6 +16,8 @@ final class ServerMetrics: Sendable {
         case deliveriesRefused = "wsemail_deliveries_refused_total"
         case bytesReceived = "wsemail_received_bytes_total"
         case bytesSent = "wsemail_sent_bytes_total"
+        case fileBytesReceived = "wsemail_file_received_bytes_total"
+        case fileBytesSent = "wsemail_file_sent_bytes_total"
 
         var help: String {
             switch self {
@@ -22,6 +25,7 @@ final class ServerMetrics: Sendable {
             case .faults: "Faults answered, by subcode."
             case .loginFailures: "Wrong passwords."
             case .sessionsOpened: "Sessions opened."
+            case .tokensIssued: "Federated identity tokens issued."
             case .messagesSubmitted: "Messages accepted from users."
             case .messagesReceived: "Messages accepted from other domains."
             case .deliveries: "Messages taken by other domains."
@@ -29,6 +33,8 @@ final class ServerMetrics: Sendable {
             case .deliveriesRefused: "Deliveries that other domains refused."
             case .bytesReceived: "SOAP bytes received."
             case .bytesSent: "SOAP bytes sent."
+            case .fileBytesReceived: "Bytes of attachments uploaded."
+            case .fileBytesSent: "Bytes of attachments downloaded."
             }
         }
     }

@@ -10,7 +10,7 @@ import XMLSecurity
 /// Answers the verifier's questions about one call's credentials, and notes which credential generation was checked:
 /// a session opened by the call is bound to it.
 final class CallCredentials: CredentialResolver, Sendable {
-    private let core: ServerCore
+    fileprivate let core: ServerCore
     private let sessions: SessionDirectory
     private let passwords: PasswordGate
     private let peerAddress: String
@@ -95,5 +95,58 @@ final class CallCredentials: CredentialResolver, Sendable {
         _ = try await core.trust.trust.validateServer(
             metadata.chain(of: certificate), speaksFor: metadata.domain, at: now, revoked: metadata.revoked)
         return metadata.domain
+    }
+}
+
+// MARK: - Federated identity tokens
+
+extension CallCredentials {
+    /// Whether a token counts here: its issuer is a domain with which tokens are arranged, its signature one of that very
+    /// domain's servers' (not just of some trusted domain), its audience this domain, its time now.
+    func federated(_ assertion: UnverifiedAssertion, stapled: [UInt8]?, at now: Date) async throws(SOAPFault) -> VerifiedAssertion {
+        let issuer = assertion.issuer
+        do {
+            let policy = try await TokenPolicies(store: core.store).policy(for: issuer)
+            guard !policy.services.isEmpty else {
+                throw SOAPFault(.untrustedIssuer, "tokens of \(issuer) do not count here")
+            }
+            guard policy.allowsBearer || !assertion.isBearer else {
+                throw SOAPFault(.invalidToken, "tokens of \(issuer) count here with a key only")
+            }
+            if issuer != core.domain { try await learn(stapled, of: issuer, signer: assertion.signerThumbprint) }
+            let certificate = try await core.trust.serverCertificate(assertion.signerThumbprint, of: issuer, at: now)
+            let verified = try assertion.verified(audience: core.domain, at: now, with: certificate.publicKey)
+            // Only now: to a forged token the server says nothing about who has an account.
+            if issuer == core.domain { try await requireActive(verified.subject) }
+            return verified
+        } catch let error as IdentityError {
+            core.logger.notice("token refused", metadata: ["issuer": "\(issuer)", "reason": "\(error.reason)"])
+            throw error.code == .staleMetadata
+                ? SOAPFault(.staleMetadata, "the metadata of \(issuer) is stale here: send it along")
+                : SOAPFault(error.code == .untrusted ? .untrustedIssuer : .invalidToken, "the token does not count here")
+        } catch {
+            throw SOAPFault.from(error)
+        }
+    }
+
+    /// Of our own users we know more than the token says.
+    private func requireActive(_ user: Address) async throws {
+        let credential = try await core.store.credential(of: user)
+        guard let credential, !credential.isDisabled else { throw SOAPFault(.invalidToken, "the token does not count here") }
+    }
+
+    /// Takes what the caller sends of the issuer's metadata only where it is needed, and only as worth as its signature.
+    private func learn(_ stapled: [UInt8]?, of issuer: MailDomain, signer: [UInt8]) async throws {
+        guard let stapled else { return }
+        if let known = try await core.trust.metadata(of: issuer) {
+            // A key that is not known may be a new one.
+            guard known.isStale(at: core.now()) || known.metadata.server(thumbprintSHA256: signer) == nil else { return }
+        }
+        do {
+            _ = try await core.trust.learn(stapled, of: issuer)
+        } catch let error as IdentityError {
+            // A bad staple is no reason to refuse a token whose signer is known otherwise.
+            core.logger.notice("stapled metadata refused", metadata: ["issuer": "\(issuer)", "reason": "\(error.reason)"])
+        }
     }
 }

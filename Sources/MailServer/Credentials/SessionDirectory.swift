@@ -84,7 +84,7 @@ final class SessionDirectory: SequenceStore, Sendable {
         switch record.principal {
         case .user(let address): (principal, kind) = (address.description, .user)
         case .peer(let domain): (principal, kind) = (domain.description, .peer)
-        case .anonymous: throw SOAPFault(.forbidden, "nobody has no session")
+        case .anonymous, .federated: throw SOAPFault(.forbidden, "neither nobody nor the holder of a token has a session")
         }
         let endings = cache.withLock { $0.endings }
         try await store.insertSession(

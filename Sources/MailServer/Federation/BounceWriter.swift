@@ -23,7 +23,7 @@ struct BounceWriter: Sendable {
             let notice = BounceNotice(
                 messageID: try MessageID(job.job.messageID), digest: job.job.digest, recipients: failed.map(BounceWriter.status))
             return try bounce(notice, subject: job.summary.subject, to: author, now: now)
-        case .peer, .server: return try bounceToAuthor(of: job, failed: failed, now: now)
+        case .peer, .visitor, .server: return try bounceToAuthor(of: job, failed: failed, now: now)
         }
     }
 

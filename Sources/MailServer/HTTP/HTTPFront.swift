@@ -10,18 +10,6 @@ import NIOSSL
 import SOAP
 import WSSecurity
 
-/// What the HTTP library tells of a request's connection.
-struct ConnectionContext: RequestContext {
-    var coreContext: CoreRequestContextStorage
-    /// Network address of the caller, without port.
-    let peerAddress: String
-
-    init(source: ApplicationRequestContextSource) {
-        coreContext = .init(source: source)
-        peerAddress = (source.channel.remoteAddress ?? source.channel.parent?.remoteAddress)?.ipAddress ?? "unknown"
-    }
-}
-
 /// HTTP in front of the endpoint: paths, content types, compression and limits (docs/protocol.md, "HTTP").
 struct HTTPFront: HTTPResponder {
     typealias Context = ConnectionContext
@@ -37,12 +25,16 @@ struct HTTPFront: HTTPResponder {
     let isTLS: Bool
     /// /metrics is served on the listener for the machine itself only.
     let servesMetrics: Bool
+    /// Files beside SOAP; nil: there are none.
+    var files: FileTransfers?
 
     static let servicePath = "/wsemail"
     static let rsaPath = "/wsemail/rsa"
     static let metadataPath = "/.well-known/wsemail"
 
     func respond(to request: Request, context: ConnectionContext) async throws -> Response {
+        // What goes over these paths is for its reader alone.
+        if isTLS, let files, let response = await files.response(to: request, context: context) { return response }  // model: tls
         switch (request.method, request.uri.path) {
         case (.post, HTTPFront.servicePath) where isTLS: return await call(request, context, prefersRSA: false)
         case (.post, HTTPFront.rsaPath) where isTLS: return await call(request, context, prefersRSA: true)
@@ -68,12 +60,14 @@ struct HTTPFront: HTTPResponder {
     }
 
     private func call(_ request: Request, _ context: ConnectionContext, prefersRSA: Bool) async -> Response {
-        guard let type = request.headers[.contentType].flatMap(MediaType.init(parsing:)), type.isSOAP12, type.isUTF8 else {
-            return HTTPFront.text(.unsupportedMediaType, "send application/soap+xml; charset=utf-8 (SOAP 1.2)")
+        let type = request.headers[.contentType].flatMap(MediaType.init(parsing:))
+        guard let type, type.isSOAP12 && type.isUTF8 || MTOM.isPackage(type) else {
+            return HTTPFront.text(
+                .unsupportedMediaType, "send application/soap+xml; charset=utf-8 (SOAP 1.2), or it as multipart/related (MTOM)")
         }
-        let body: [UInt8]
+        let content: Content
         do {
-            body = try await self.body(of: request)
+            content = try await self.content(of: request, type)
         } catch let refusal as BodyRefusal {
             return HTTPFront.text(refusal.status, refusal.reason)
         } catch is TimeoutError {
@@ -84,10 +78,44 @@ struct HTTPFront: HTTPResponder {
         }
         let facts = CallFacts(
             channel: ChannelFacts(tls: isTLS, prefersRSA: prefersRSA), peerAddress: context.peerAddress,
-            contentAction: type.action)
-        let answer = await endpoint.answer(body, facts)
+            contentAction: content.action)
+        let answer = await endpoint.answer(content.envelope, facts)
+        if MTOM.isPackage(type), let package = packed(answer) { return package }
         return response(answer, acceptsGZip: HTTPFront.acceptsGZip(request.headers[.acceptEncoding]))
     }
+
+    /// What a request carries, its binary data in place.
+    private struct Content {
+        let envelope: [UInt8]
+        let action: String?
+    }
+
+    private func content(of request: Request, _ type: SOAP.MediaType) async throws -> Content {
+        let body = try await body(of: request)
+        guard MTOM.isPackage(type) else { return Content(envelope: body, action: type.action) }
+        do {
+            let unpacked = try MTOM.unpack(body, type: type, limits: MTOMLimits(maxEnvelopeBytes: maxBodyBytes))
+            return Content(envelope: unpacked.envelope, action: unpacked.action)
+        } catch {
+            switch error.code {
+            case .limitExceeded: throw BodyRefusal(status: .contentTooLarge, reason: "the package: \(error.reason)")
+            case .unsupported: throw BodyRefusal(status: .unsupportedMediaType, reason: "the package: \(error.reason)")
+            default: throw BodyRefusal(status: .badRequest, reason: "the package: \(error.reason)")
+            }
+        }
+    }
+
+    /// The answer to a package is one, too, if there is data in it that gains by it; nil if not.
+    private func packed(_ answer: CallAnswer) -> Response? {
+        let texts = MTOM.binaryTexts(in: answer.body)
+        guard !texts.isEmpty else { return nil }
+        guard let package = try? MTOM.pack(answer.body, texts: texts, boundary: RandomID.hex(16)) else { return nil }
+        return Response(
+            status: HTTPFront.status(answer), headers: [.contentType: package.contentType, .acceptEncoding: "gzip"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: package.body)))
+    }
+
+    private static func status(_ answer: CallAnswer) -> HTTPResponse.Status { answer.status == 200 ? .ok : .internalServerError }
 
     private struct BodyRefusal: Error {
         let status: HTTPResponse.Status
@@ -123,7 +151,7 @@ struct HTTPFront: HTTPResponder {
             headers[.contentEncoding] = "gzip"
         }
         return Response(
-            status: answer.status == 200 ? .ok : .internalServerError, headers: headers,
+            status: HTTPFront.status(answer), headers: headers,
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: body)))
     }
 

@@ -10,35 +10,17 @@ import ServiceLifecycle
 
 /// Builds the listeners of a server from its configuration.
 enum HTTPListeners {
-    private static let handshakeTimeout = TimeAmount.seconds(15)
-
     /// The HTTPS listener.
     /// - Parameter onRunning: told the port that is really listened on.
     static func secure(
         _ configuration: ServerConfiguration, tls: TLSConfiguration, front: HTTPFront, group: any EventLoopGroup,
         logger: Logger, onRunning: @escaping @Sendable (Int) async -> Void
     ) throws -> any Service {
-        let limiter = ConnectionLimiter(limit: configuration.maxConnectionsPerAddress)
-        let channel = HTTP1Channel.Configuration(
-            idleTimeout: .seconds(Int64(configuration.idleTimeoutSeconds)),
-            httpDecoderConfiguration: .init(
-                maxHeaderFieldSize: configuration.maxHeaderBytes, maxHeaderListSize: configuration.maxHeaderBytes,
-                maxHeaderFieldCount: 100))
-        let server = HTTPServerBuilder { responder in
-            if configuration.http2 {
-                let base = try HTTP2UpgradeChannel(
-                    tlsConfiguration: tls,
-                    configuration: .init(
-                        idleTimeout: .seconds(configuration.idleTimeoutSeconds), gracefulCloseTimeout: .seconds(10),
-                        streamConfiguration: channel),
-                    responder: responder)
-                return GuardedChannel(base, limiter: limiter, handshakeTimeout: handshakeTimeout)
-            }
-            let base = try TLSChannel(HTTP1Channel(responder: responder, configuration: channel), tlsConfiguration: tls)
-            return GuardedChannel(base, limiter: limiter, handshakeTimeout: handshakeTimeout)
-        }
+        let rules = ConnectionRules(
+            idleTimeoutSeconds: configuration.idleTimeoutSeconds, maxHeaderBytes: configuration.maxHeaderBytes,
+            connectionsPerAddress: configuration.maxConnectionsPerAddress, http2: configuration.http2)
         let application = Application(
-            responder: front, server: server,
+            responder: front, server: rules.server(tls: tls),
             configuration: .init(
                 address: .hostname(configuration.listenAddress, port: configuration.listenPort), serverName: nil,
                 backlog: 1_024,

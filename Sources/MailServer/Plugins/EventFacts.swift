@@ -8,7 +8,8 @@ extension MessageFacts {
         let message = sealed.message
         self.init(
             id: message.id.description, from: message.from.address, to: message.to.map(\.address), cc: message.cc.map(\.address),
-            date: message.date, inReplyTo: message.inReplyTo?.description, size: sealed.octets.count,
+            date: message.date, inReplyTo: message.inReplyTo?.description, replaces: message.replaces?.description,
+            size: sealed.octets.count,
             isAutomatic: isAutomatic || message.bounce != nil, hasForm: !message.forms.isEmpty,
             attachments: message.attachments.map {
                 Attachment(name: $0.name, mediaType: $0.mediaType, size: $0.size, digest: $0.digest)

@@ -190,7 +190,7 @@ extension FinalSettler {
             return DeliveryEvent(
                 eventID: "\(Hex.encode(message.digest))/\(recipient)",
                 message: MessageFacts(message, isAutomatic: facts.isAutomatic), recipient: recipient, hops: facts.hops,
-                domain: facts.domain, postmark: postmark.octets)
+                domain: facts.sender.domain, postmark: postmark.octets)
         }
     }
 }

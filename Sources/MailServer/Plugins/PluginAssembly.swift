@@ -12,21 +12,23 @@ enum PluginAssembly {
     static let serverVersion = PluginVersion(2, 0, 0)
 
     static func host(
-        _ configuration: ServerConfiguration, store: any MailStore, logger: Logger, clock: @escaping @Sendable () -> Date
+        _ configuration: ServerConfiguration, store: any MailStore, files: FileKeeping, logger: Logger,
+        clock: @escaping @Sendable () -> Date
     ) -> PluginHost? {
         guard configuration.runsPlugins else { return nil }
         let domain = configuration.domain
-        let services = HostServices(lookUp: { address throws(PluginError) in
-            guard address.domain == domain else { return .foreign }
-            do throws(StoreError) {
-                return try await store.account(address) == nil ? .unknown : .mailbox
-            } catch {
-                throw PluginError(.storage, error.reason)
-            }
-        })
+        let services = HostServices(
+            lookUp: { address throws(PluginError) in
+                guard address.domain == domain else { return .foreign }
+                do throws(StoreError) {
+                    return try await store.account(address) == nil ? .unknown : .mailbox
+                } catch {
+                    throw PluginError(.storage, error.reason)
+                }
+            }, files: files)
         return PluginHost(
             configuration: hostConfiguration(configuration), store: store, engine: engine(configuration, logger),
-            builtIns: BuiltIns.all.map { BuiltInPlugin(descriptor: $0.descriptor, make: $0.make) }, services: services,
+            builtIns: BuiltIns.all.map { BuiltInPlugin(descriptor: $0.descriptor, grants: $0.grants, make: $0.make) }, services: services,
             logger: logger, clock: clock)
     }
 
@@ -35,7 +37,8 @@ enum PluginAssembly {
     ) -> PluginManager {
         PluginManager(
             configuration: hostConfiguration(configuration), store: store, engine: engine(configuration, logger),
-            builtIns: BuiltIns.all.map { BuiltInPlugin(descriptor: $0.descriptor, make: $0.make) }, logger: logger, clock: clock)
+            builtIns: BuiltIns.all.map { BuiltInPlugin(descriptor: $0.descriptor, grants: $0.grants, make: $0.make) }, logger: logger,
+            clock: clock)
     }
 
     private static func hostConfiguration(_ configuration: ServerConfiguration) -> PluginHostConfiguration {

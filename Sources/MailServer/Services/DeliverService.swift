@@ -9,7 +9,7 @@ import SOAP
 struct DeliverService: Sendable {
     let core: ServerCore
 
-    private struct Candidate {
+    struct Candidate {
         let index: Int
         let message: SealedMessage
         let postmark: SealedPostmark
@@ -82,7 +82,7 @@ struct DeliverService: Sendable {
 
     /// One round of examine and accept. Returns the items that need another: those for which this one had no room, and those
     /// whose verdicts changed in between. Each round answers an item or uses up an attempt of one.
-    private func accept(
+    func accept(
         _ candidates: [Candidate], from peer: MailDomain, now: Date, results: inout [DeliverOperation.Result?]
     ) async -> [Candidate] {
         var ready: [(Candidate, Acceptance)] = []
@@ -166,7 +166,7 @@ struct DeliverService: Sendable {
         let (local, waiting, passedOn) = try routing.deliveries(
             to: recipients, of: candidate.message, postmark: candidate.postmark.octets, expires: expires, mailer: mailer, now: now)
         var acceptance = Acceptance(
-            origin: .peer(peer), message: MessageRecord(candidate.message), local: local, remote: waiting,
+            origin: candidate.intent.origin, message: MessageRecord(candidate.message), local: local, remote: waiting,
             refused: verdicts.refusals, repeated: verdicts.repeated, receipt: receipt)
         acceptance.settled = verdicts.settled
         acceptance.effects = try mailer.effects(of: run, hops: facts.hops, now: now)

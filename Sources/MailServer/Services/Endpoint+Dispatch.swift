@@ -26,7 +26,28 @@ extension Endpoint {
             return writer(try await services.deliver.status(.parse(element), from: Endpoint.peer(request)))
         case .extension: return writer(try await callExtension(request))
         case .metadata: return writer(try await services.directory.metadata(.parse(element)))
+        case .issueAssertion:
+            let response = try await services.assertions.issue(request)
+            return { try response.write(into: &$0) }
+        case .send:
+            if case .federated(let author) = request.principal { return try await sendDirectly(request, author) }
+            return try await dispatchUser(request, facts)
         default: return try await dispatchUser(request, facts)
+        }
+    }
+
+    private func sendDirectly(_ request: AuthenticatedRequest, _ author: Address) async throws -> PayloadWriter {
+        try await requireService(.send, of: author)
+        let response = try await services.direct.send(.parse(request.payload.element), by: author)
+        core.metrics.increment(.messagesReceived)
+        return writer(response)
+    }
+
+    /// The administrator's rule for tokens of the holder's domain; asked for each call.
+    private func requireService(_ service: FederatedService, of holder: Address) async throws {
+        let policy = try await TokenPolicies(store: core.store).policy(for: holder.domain)
+        guard policy.services.contains(service) else {
+            throw SOAPFault(.untrustedIssuer, "tokens of \(holder.domain) do not count here for \(service.rawValue)")
         }
     }
 
@@ -64,6 +85,9 @@ extension Endpoint {
         switch request.principal {
         case .user(let address): (kind, principal) = (.user, address)
         case .peer: (kind, principal) = (.peer, nil)
+        case .federated(let address):
+            try await requireService(.attachments, of: address)
+            (kind, principal) = (.federated, nil)
         case .anonymous: throw SOAPFault(.forbidden, "extensions are for users and servers of other domains")
         }
         return try await services.extensions.call(
@@ -76,10 +100,11 @@ extension Endpoint {
             switch request.principal {
             case .user(let address): address.description
             case .peer(let domain): domain.description
+            case .federated(let address): address.description
             case .anonymous: ""
             }
         let method = request.session?.method ?? request.method
-        return CallerIdentity(principal: principal, method: method.rawValue, token: request.certificate?.der)
+        return CallerIdentity(principal: principal, method: method.rawValue, token: request.assertion?.octets ?? request.certificate?.der)
     }
 
     private func writer(_ response: some Payload) -> PayloadWriter {

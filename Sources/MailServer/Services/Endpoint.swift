@@ -40,8 +40,10 @@ final class Endpoint: Sendable {
         let submission: SubmissionService
         let mailbox: MailboxService
         let deliver: DeliverService
+        let direct: DirectSubmission
         let extensions: ExtensionService
         let tokens: TokenService
+        let assertions: AssertionService
         let directory: DirectoryService
         let sessions: SessionDirectory
         let passwords: PasswordGate
@@ -103,6 +105,8 @@ final class Endpoint: Sendable {
         switch principal {
         case .user(let address): "u:\(address)"
         case .peer(let domain): "p:\(domain)"
+        // By domain: a domain can make up as many users as it likes.
+        case .federated(let address): "f:\(address.domain)"
         case .anonymous: "n:\(facts.peerAddress)"
         }
     }

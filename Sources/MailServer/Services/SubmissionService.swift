@@ -31,6 +31,9 @@ struct SubmissionService: Sendable {
     func send(_ request: SendOperation.Request, by submitter: Submitter) async throws -> SendOperation.Response {
         let now = core.now()
         try check(request, author: submitter.address, now: now)
+        // Held until the message is accepted or refused.
+        var files: SubmissionFiles?
+        defer { files?.release() }
         // The store judges again inside its transaction; a mailbox may have changed since the verdict was read.
         for _ in 0..<SubmissionService.attempts {
             let plan = DeliveryPlan(request: request, home: core.domain)
@@ -42,8 +45,10 @@ struct SubmissionService: Sendable {
             }
             try requireSubmitter(original.submitter)
             let pipeline = core.pipeline
+            let present = try await prepare(request, submitter.address, pipeline, kept: files, now: now)
+            files = present
             let run = PluginRun(principal: submitter.address, now: now)
-            let decision = try await decide(request, submitter, original, pipeline, run)
+            let decision = try await decide(request, submitter, original, present, pipeline, run)
             let acceptance = try await acceptance(of: request, by: submitter, plan, original, decision, pipeline, run, now: now)
             switch try await core.store.accept(acceptance, now: now) {
             case .accepted:
@@ -77,9 +82,9 @@ struct SubmissionService: Sendable {
             ])
     }
 
-    private func check(_ request: SendOperation.Request, author: Address, now: Date) throws(SOAPFault) {
+    func check(_ request: SendOperation.Request, author: Address, now: Date) throws(SOAPFault) {
         let message = request.message.message
-        guard message.from.address == author else {
+        guard message.from.address == author else {  // model: from
             throw SOAPFault(.forbidden, "From is \(message.from.address), but you are \(author)")
         }
         guard request.message.octets.count <= core.configuration.maxMessageBytes else {
@@ -115,23 +120,40 @@ extension SubmissionService {
     private struct Decision {
         var replaced: [Address: [Address]] = [:]
         var removed: [Postmark.Removed] = []
+        /// Files that a plug-in has taken into its custody.
+        var kept: [Postmark.Attachment] = []
+    }
+
+    private func prepare(
+        _ request: SendOperation.Request, _ author: Address, _ pipeline: PluginPipeline, kept: SubmissionFiles?, now: Date
+    ) async throws(SOAPFault) -> SubmissionFiles {
+        if let unknown = request.options.first(where: { !pipeline.takesOption($0.identifier) }) {
+            throw SOAPFault(
+                .unsupportedConstraint, "no plug-in of this server takes the option \(PluginText.line(unknown.identifier))")
+        }
+        if let kept { return kept }
+        guard pipeline.hasSending else { return .none }
+        return try await SubmissionFiles.prepare(request, of: author, in: core.files, now: now)
     }
 
     private func decide(
-        _ request: SendOperation.Request, _ submitter: Submitter, _ examination: IntentExamination, _ pipeline: PluginPipeline,
-        _ run: PluginRun
+        _ request: SendOperation.Request, _ submitter: Submitter, _ examination: IntentExamination, _ files: SubmissionFiles,
+        _ pipeline: PluginPipeline, _ run: PluginRun
     ) async throws(SOAPFault) -> Decision {
         var decision = Decision()
         let message = request.message.message
         if pipeline.hasSending {
             let event = SubmissionEvent(
                 message: MessageFacts(request.message, isAutomatic: false),
-                recipients: (message.to + message.cc).map(\.address) + request.bcc, identity: submitter.identity)
+                recipients: (message.to + message.cc).map(\.address) + request.bcc, identity: submitter.identity,
+                files: files.present,
+                options: request.options.map { SubmissionOption(identifier: $0.identifier, content: $0.content) })
             switch await pipeline.submit(event, in: run) {
-            case .accepted(let replaced, let dropped):
+            case .accepted(let replaced, let dropped, let kept):
                 // What an earlier acceptance of this message has dealt with stays as it is.
                 decision.replaced = replaced.filter { isOpen($0.key, examination) }
                 decision.removed = removals(of: dropped, from: message)
+                decision.kept = kept.map { Postmark.Attachment(guid: $0.guid, digest: $0.digest) }
             case .refused(let reason, let isTransient, let plugin):
                 core.logger.info("refused by a plug-in", metadata: ["message": "\(message.id)", "plugin": "\(plugin)"])
                 throw SOAPFault(isTransient ? .pluginUnavailable : .refusedByPolicy, PluginText.line(reason))
@@ -140,9 +162,14 @@ extension SubmissionService {
                 throw SOAPFault(.pluginUnavailable, "a check that this server must make cannot be made now; try again later")
             }
         }
-        let removed = Set(decision.removed.map(\.digest))
-        guard message.attachments.allSatisfy({ removed.contains($0.digest) }) else {
-            throw SOAPFault(.invalidMessage, "this server takes no attachment references from users")
+        let settled = Set(decision.removed.map(\.digest) + decision.kept.map(\.digest))
+        if let open = message.attachments.first(where: { !settled.contains($0.digest) }) {
+            let name = PluginText.line(open.name, limit: 100)
+            throw SOAPFault(
+                .invalidMessage,
+                !pipeline.keepsFiles || files.present.contains(open.digest)
+                    ? "this server keeps no attachments now; ask its administrator"
+                    : "the file \(name) is not here: upload it first, or send it along")
         }
         return decision
     }
@@ -191,7 +218,7 @@ extension SubmissionService {
         }
         acceptance.settled = redirected + verdicts.settled
         acceptance.effects = try mailer.effects(of: run, hops: 0, now: now)
-        try addDeliveries(to: &acceptance, request, submitter, plan, verdicts, routing, decision.removed, now: now)
+        try addDeliveries(to: &acceptance, request, submitter, plan, verdicts, routing, decision, now: now)
         let statuses =
             verdicts.statuses()
             + redirected.map { MailModel.RecipientStatus($0.recipient, .accepted, code: "Redirected", reason: $0.reason) }
@@ -204,7 +231,7 @@ extension SubmissionService {
 
     private func addDeliveries(
         to acceptance: inout Acceptance, _ request: SendOperation.Request, _ submitter: Submitter, _ plan: DeliveryPlan,
-        _ verdicts: RecipientVerdicts, _ routing: LocalRouting, _ removed: [Postmark.Removed], now: Date
+        _ verdicts: RecipientVerdicts, _ routing: LocalRouting, _ decision: Decision, now: Date
     ) throws {
         let expires = now.addingTimeInterval(Double(core.configuration.queueDays) * 86_400)
         for group in plan.groups {
@@ -213,7 +240,8 @@ extension SubmissionService {
             var postmark = Postmark(
                 message: request.message, signer: core.signer, destination: group.domain, recipients: recipients,
                 sender: submitter.address, method: submitter.method, time: now)
-            postmark.removed = removed
+            postmark.removed = decision.removed
+            postmark.attachments = decision.kept
             let octets = try postmark.sealed(by: core.signer)
             if group.domain == core.domain {
                 let (local, waiting, passedOn) = try routing.deliveries(

@@ -3,7 +3,6 @@ import Identity
 import MailModel
 import MailStore
 import SOAP
-import Synchronization
 import WSSecurity
 import XMLCore
 
@@ -14,22 +13,23 @@ final class TokenService: Sendable {
     private let passwords: PasswordGate
     private let publisher: MetadataPublisher
     private let replay: ReplayKeeper
-    private let challenges = Mutex(ChallengeStore())
+    private let challenges: ChallengeDesk
 
     init(
         core: ServerCore, sessions: SessionDirectory, passwords: PasswordGate, publisher: MetadataPublisher,
-        replay: ReplayKeeper
+        replay: ReplayKeeper, challenges: ChallengeDesk
     ) {
         self.core = core
         self.sessions = sessions
         self.passwords = passwords
         self.publisher = publisher
         self.replay = replay
+        self.challenges = challenges
     }
 
     func challenge() -> ChallengeOperation.Response {
         let now = core.now()
-        let (challenge, expires) = challenges.withLock { $0.issue(now: now) }
+        let (challenge, expires) = challenges.issue(now: now)
         return ChallengeOperation.Response(challenge: challenge, expires: expires)
     }
 
@@ -66,7 +66,7 @@ final class TokenService: Sendable {
         }
         if request.method == .x509 {
             // The signature covers the challenge, so a recorded request opens nothing twice.
-            guard let challenge = token.challenge, challenges.withLock({ $0.redeem(challenge, now: now) }) else {
+            guard let challenge = token.challenge, challenges.redeem(challenge, now: now) else {
                 throw SOAPFault(.failedAuthentication, "the challenge is missing, used or too old: ask for a new one")
             }
         }

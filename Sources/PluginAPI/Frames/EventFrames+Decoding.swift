@@ -18,7 +18,8 @@ extension EventFrames {
             event = .sending(
                 SubmissionEvent(
                     message: try message(reader), recipients: try reader.addresses(.recipient),
-                    identity: reader.has(.principal) ? try identity(reader) : nil))
+                    identity: reader.has(.principal) ? try identity(reader) : nil, files: Set(reader.many(.presentFile)),
+                    options: try options(reader)))
         case .delivery: event = .delivery(try delivery(reader))
         case .extension:
             event = .extension(
@@ -28,6 +29,16 @@ extension EventFrames {
         case .resolver: event = .resolver(try reader.address(.address))
         }
         return (event, settings)
+    }
+
+    private static func options(_ reader: FrameReader) throws(PluginError) -> [SubmissionOption] {
+        var options: [SubmissionOption] = []
+        for octets in reader.many(.option) {
+            let field = try FrameReader(octets)
+            options.append(
+                SubmissionOption(identifier: try field.text(.extensionIdentifier), content: try field.one(.requestXML)))
+        }
+        return options
     }
 
     private static func delivery(_ reader: FrameReader) throws(PluginError) -> DeliveryEvent {
@@ -62,7 +73,8 @@ extension EventFrames {
         return MessageFacts(
             id: try reader.text(.messageID), from: try reader.address(.from), to: try reader.addresses(.to),
             cc: try reader.addresses(.cc), date: date, inReplyTo: try reader.optionalText(.inReplyTo),
-            size: try reader.number(.size), isAutomatic: traits.contains("automatic"), hasForm: traits.contains("form"),
+            replaces: try reader.optionalText(.replaces), size: try reader.number(.size), isAutomatic: traits.contains("automatic"),
+            hasForm: traits.contains("form"),
             attachments: attachments, content: content, octets: try reader.optional(.messageXML))
     }
 }

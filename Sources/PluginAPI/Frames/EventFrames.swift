@@ -18,6 +18,13 @@ public enum EventFrames {
             add(submission.message, to: &frame)
             for recipient in submission.recipients { frame.add(.recipient, recipient.description) }
             if let identity = submission.identity { add(identity, to: &frame) }
+            for digest in submission.files.sorted(by: { $0.lexicographicallyPrecedes($1) }) { frame.add(.presentFile, digest) }
+            for option in submission.options {
+                var field = PluginFrame()
+                field.add(.extensionIdentifier, option.identifier)
+                field.add(.requestXML, option.content)
+                frame.add(.option, field.octets)
+            }
         case .delivery(let delivery): add(delivery, to: &frame)
         case .extension(let call):
             frame.add(.extensionIdentifier, call.identifier)
@@ -50,6 +57,7 @@ public enum EventFrames {
         for address in message.cc { frame.add(.cc, address.description) }
         frame.add(.date, UTCSeconds.format(message.date))
         if let inReplyTo = message.inReplyTo { frame.add(.inReplyTo, inReplyTo) }
+        if let replaces = message.replaces { frame.add(.replaces, replaces) }
         frame.add(.size, String(message.size))
         if message.isAutomatic { frame.add(.trait, "automatic") }
         if message.hasForm { frame.add(.trait, "form") }

@@ -103,9 +103,15 @@ public enum FrameTag: UInt8, Sendable, CaseIterable {
     case setting = 29
     case name = 30
     case value = 31
+    /// The message id of the earlier message that this one replaces.
+    case replaces = 32
+    /// At `sending`, repeated, 32 octets each: attachments whose octets are here. (`files`)
+    case presentFile = 33
+    /// At `sending`, repeated; a frame of `extensionIdentifier` and `requestXML`: what the author says to this plug-in.
+    case option = 34
 
     // Verdicts
-    /// `proceed`, `drop`, `redirect`, `refuse`, `file`, `consume`, `later`, `answer`, `resolved`, `unknown`.
+    /// `proceed`, `drop`, `redirect`, `keep`, `refuse`, `file`, `consume`, `later`, `answer`, `resolved`, `unknown`.
     case verdict = 64
     /// For people, at most 500 characters.
     case reason = 65
@@ -124,6 +130,8 @@ public enum FrameTag: UInt8, Sendable, CaseIterable {
     case transient = 72
     /// The XML element answered.
     case answerXML = 73
+    /// Repeated; a frame of `sha256` and `name`, the GUID: files to keep. (`blobs`, which no package can have)
+    case keep = 74
 
     // Description (the answer of `describe`)
     /// `1`

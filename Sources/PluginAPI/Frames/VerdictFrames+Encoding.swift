@@ -17,6 +17,15 @@ extension VerdictFrames {
                 frame.add(.replacement, field.octets)
             }
             return frame.octets
+        case .keep(let guids):
+            var frame = frame(.keep)
+            for (digest, guid) in guids.sorted(by: { $0.value < $1.value }) {
+                var field = PluginFrame()
+                field.add(.sha256, digest)
+                field.add(.name, guid)
+                frame.add(.keep, field.octets)
+            }
+            return frame.octets
         case .refuse(let reason, let isTransient): return refusal(PluginFault(reason, isTransient: isTransient))
         }
     }

@@ -25,6 +25,7 @@ public enum VerdictFrames {
             guard !digests.isEmpty else { throw PluginError(.invalid, "\"drop\" is missing") }
             return try VerdictRules.checked(.dropAttachments(Set(digests)))
         case .redirect: return try VerdictRules.checked(.redirect(try replacements(octets)))
+        case .keep: return try VerdictRules.checked(.keep(try kept(octets)))
         case .refuse:
             let fault = try fault(octets)
             return .refuse(reason: fault.reason, isTransient: fault.isTransient)
@@ -78,7 +79,7 @@ public enum VerdictFrames {
     }
 
     enum Word: String {
-        case proceed, drop, redirect, refuse, file, consume, later, answer, resolved, unknown
+        case proceed, drop, redirect, keep, refuse, file, consume, later, answer, resolved, unknown
     }
 
     private static func word(_ octets: [UInt8]) throws(PluginError) -> Word {
@@ -106,6 +107,18 @@ public enum VerdictFrames {
             flags.insert(flag)
         }
         return .file(folder: try reader.text(.folder), flags: flags)
+    }
+
+    private static func kept(_ octets: [UInt8]) throws(PluginError) -> [[UInt8]: String] {
+        var guids: [[UInt8]: String] = [:]
+        for octets in try FrameReader(octets, allowed: [.verdict, .keep]).many(.keep) {
+            let field = try FrameReader(octets, allowed: [.sha256, .name])
+            guard guids.updateValue(try field.text(.name), forKey: try field.one(.sha256)) == nil else {
+                throw PluginError(.invalid, "a file is kept twice")
+            }
+        }
+        guard !guids.isEmpty else { throw PluginError(.invalid, "\"keep\" is missing") }
+        return guids
     }
 
     private static func replacements(_ octets: [UInt8]) throws(PluginError) -> [Address: [Address]] {

@@ -23,8 +23,19 @@ public enum VerdictRules {
         case .redirect(let replacements):
             for (_, addresses) in replacements { try check(addresses, targets) }
             return replacements.isEmpty ? .proceed : .redirect(replacements.mapValues(unique))
+        case .keep(let guids):
+            guard guids.keys.allSatisfy({ $0.count == 32 }) else { throw PluginError(.invalid, "a SHA-256 has 32 octets") }
+            guard guids.values.allSatisfy(isGUID), Set(guids.values).count == guids.count else {
+                throw PluginError(.invalid, "GUIDs have 32 lower-case hexadecimal digits and differ from each other")
+            }
+            return guids.isEmpty ? .proceed : verdict
         case .refuse(let reason, let isTransient): return .refuse(reason: try checked(reason: reason), isTransient: isTransient)
         }
+    }
+
+    /// Whether a text can name an attachment: 32 lower-case hexadecimal digits.
+    public static func isGUID(_ text: String) -> Bool {
+        text.utf8.count == 32 && text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
     }
 
     /// A postponement is brought into its bounds. Throws ``PluginError`` `.invalid`.

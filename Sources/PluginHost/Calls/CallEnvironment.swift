@@ -12,8 +12,13 @@ struct CallEffects: Sendable {
     /// In order; a key may occur twice.
     var writes: [(key: [UInt8], value: [UInt8]?)] = []
     var messages: [OutgoingMessage] = []
+    /// Of the host's own values, on behalf of the call.
+    var hostChecks: [PluginValueCheck] = []
+    var hostWrites: [PluginValueWrite] = []
 
-    var isEmpty: Bool { reads.isEmpty && writes.isEmpty && messages.isEmpty }
+    var isEmpty: Bool {
+        reads.isEmpty && writes.isEmpty && messages.isEmpty && hostChecks.isEmpty && hostWrites.isEmpty
+    }
 }
 
 /// Bounds of one call: together they keep what a call makes the host hold below some 20 MiB.
@@ -28,6 +33,8 @@ enum CallBounds {
     static let valueBytes = 16 << 20
     static let logLines = 100
     static let logLength = 1_000
+    /// Values of the host's own that are written on behalf of a call.
+    static let hostWrites = 4_000
 }
 
 /// One call's ``PluginEnvironment``: checks capabilities and bounds, reads optimistically, buffers effects.
@@ -40,8 +47,8 @@ final class CallEnvironment: PluginEnvironment {
     /// Monotonic end of the call.
     let deadline: ContinuousClock.Instant
     private let granted: Set<PluginCapability>
-    private let run: PluginRun
-    private let parts: HostParts
+    let run: PluginRun
+    let parts: HostParts
     private let logger: Logger
     private let state = Mutex(State())
 
@@ -51,6 +58,9 @@ final class CallEnvironment: PluginEnvironment {
         var bytes = 0
         var logLines = 0
         var isOver = false
+        var phase = Phase.other
+        /// Waits for the server's files that are under way.
+        var fileWaits = 0
     }
 
     init(_ instance: PluginInstance, run: PluginRun, deadline: ContinuousClock.Instant) {
@@ -72,11 +82,38 @@ final class CallEnvironment: PluginEnvironment {
         }
     }
 
-    private func need(_ capability: PluginCapability) throws(PluginError) {
+    func need(_ capability: PluginCapability) throws(PluginError) {
         guard granted.contains(capability) else {
             throw PluginError(.notGranted, "\(plugin) has not been granted \"\(capability.rawValue)\"")
         }
         guard !state.withLock({ $0.isOver }) else { throw PluginError(.timedOut, "the call has ended") }
+    }
+
+    /// Whether it waits for the server's files: then it is not the plug-in that takes long.
+    var isWaitingForFiles: Bool { state.withLock { $0.fileWaits > 0 } }
+
+    func waitsForFiles(_ change: Int) { state.withLock { $0.fileWaits += change } }
+
+    var phase: Phase { state.withLock { $0.phase } }
+
+    func begin(_ phase: Phase) { state.withLock { $0.phase = phase } }
+
+    /// Notes what was read of the host's own values, to be checked when the effects commit.
+    func check(_ read: PluginValue?, for key: [UInt8], in namespace: String) throws(PluginError) {
+        state.withLock { state in
+            guard !state.effects.hostChecks.contains(where: { $0.plugin == namespace && $0.key == key }) else { return }
+            state.effects.hostChecks.append(PluginValueCheck(plugin: namespace, key: key, version: read?.version))
+        }
+    }
+
+    /// Writes (nil: removes) one of the host's own values when the effects commit.
+    func write(_ value: [UInt8]?, for key: [UInt8], in namespace: String) throws(PluginError) {
+        let fits = state.withLock { state in
+            guard !state.isOver, state.effects.hostWrites.count < CallBounds.hostWrites else { return false }
+            state.effects.hostWrites.append(PluginValueWrite(plugin: namespace, key: key, value: value))
+            return true
+        }
+        guard fits else { throw PluginError(.limitExceeded, "a call keeps, offers and lets go of too many files") }
     }
 
     func log(_ level: PluginLogLevel, _ text: String) throws(PluginError) {
@@ -157,8 +194,8 @@ final class CallEnvironment: PluginEnvironment {
     /// - Throws: ``PluginError`` `.limitExceeded`, `.storage`.
     func requireRoom() async throws(PluginError) {
         let own = state.withLock { $0.effects.writes }
-        guard !own.isEmpty else { return }
         let name = plugin.description
+        guard !own.isEmpty, !HostValues.isUnmetered(name) else { return }
         var last: [[UInt8]: Int] = [:]
         for write in run.writes where write.plugin == name { last[write.key] = write.value.map { write.key.count + $0.count } ?? 0 }
         for (key, value) in own { last[key] = value.map { key.count + $0.count } ?? 0 }

@@ -45,6 +45,9 @@ final class PluginInstance: Sendable {
 
     var identifier: PluginIdentifier { key.identifier }
 
+    /// Octets of an extension's answer. Who keeps files may answer one of 16 MiB, in base64.
+    var answerLimit: Int { key.granted.contains(.blobs) ? max(key.limits.call.answer, 24 << 20) : key.limits.call.answer }
+
     init(_ key: InstanceKey, _ plugin: any Plugin, meter: PluginMeter, parts: HostParts) {
         self.key = key
         self.plugin = plugin
@@ -113,19 +116,23 @@ final class PluginInstance: Sendable {
         _ body: @escaping @Sendable (CallEnvironment) async throws -> T
     ) async -> (Result<T, CallFailure>, isOver: Bool) {
         let outcome = OneShot<(Result<T, CallFailure>, isOver: Bool)>()
+        let waited = WaitFlag()
         // Unavoidable: Swift code that does not heed cancellation cannot be killed, and a child task could not be left behind.
         // It keeps its place until it ends (`CallGate.gaveUp`), so that no more of them pile up than the plug-in has places.
         let task = Task {
             let result = await Self.attempt(environment, body)
             // After the deadline only this counts: that it never had its turn. All else is late.
             let isLate = Task.isCancelled && result.error?.code != .busy
-            guard !outcome.resolve((isLate ? .failure(Self.late) : result, true)) else { return }
+            guard !outcome.resolve((isLate ? .failure(waited.value ? Self.slowFiles : Self.late) : result, true)) else { return }
             meter.ended()
             gate.ended()
         }
-        let end = Alarm.set(deadline) { task.cancel() }
+        let end = Alarm.set(deadline) {
+            waited.value = environment.isWaitingForFiles
+            task.cancel()
+        }
         let alarm = Alarm.set(deadline + parts.configuration.lastWord) { [gate] in
-            guard outcome.resolve((.failure(Self.late), false)) else { return }
+            guard outcome.resolve((.failure(waited.value ? Self.slowFiles : Self.late), false)) else { return }
             gate.gaveUp()
         }
         defer {
@@ -135,6 +142,7 @@ final class PluginInstance: Sendable {
         return await outcome.value()
     }
 
+    private static let slowFiles = CallFailure.error(PluginError(.storage, "the server's files took longer than its time limit"))
     private static let late = CallFailure.error(PluginError(.timedOut, "it took longer than its time limit"))
 
     private static func attempt<T: Sendable>(
@@ -147,7 +155,8 @@ final class PluginInstance: Sendable {
         } catch let error as PluginError {
             return .failure(.error(error))
         } catch let fault as PluginFault {
-            let reason = VerdictRules.line(String(fault.reason.prefix(VerdictRules.reasonLength)))
+            let start = String.UnicodeScalarView(fault.reason.unicodeScalars.prefix(VerdictRules.reasonLength))
+            let reason = VerdictRules.line(String(start))
             return .failure(.fault(PluginFault(reason, isTransient: fault.isTransient)))
         } catch {
             return .failure(.error(PluginError(.failed, VerdictRules.line(String("\(error)".prefix(300))))))
@@ -212,6 +221,15 @@ final class PluginInstance: Sendable {
     }
 
     static let stopSeconds = 5.0
+}
+
+/// Whether a call waited for the server's files when its time was over.
+private final class WaitFlag: Sendable {
+    private let flag = Mutex(false)
+    var value: Bool {
+        get { flag.withLock { $0 } }
+        set { flag.withLock { $0 = newValue } }
+    }
 }
 
 /// Why a call brought no verdict.

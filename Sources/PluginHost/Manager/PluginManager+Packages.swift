@@ -107,8 +107,12 @@ extension PluginManager {
         if let minimum = package.minimumServer, minimum > configuration.serverVersion {
             throw PluginError(.refused, "\(id) \(package.version) needs version \(minimum) of the server: upgrade the server first")
         }
-        for member in package.members where member.module != nil && member.descriptor.capabilities.contains(.subprocess) {
-            throw PluginError(.refused, "\(member.descriptor.identifier) asks for \"subprocess\", which no package can have")
+        guard id != HostValues.package, id != HostValues.builtIns else {
+            throw PluginError(.refused, "\(id) is a name of the server's own: no package can have it")
+        }
+        for member in package.members where member.module != nil {
+            guard let forbidden = member.descriptor.capabilities.sorted().first(where: \.isForCompiledInOnly) else { continue }
+            throw PluginError(.refused, "\(member.descriptor.identifier) asks for \"\(forbidden.rawValue)\", which no package can have")
         }
         guard let earlier else { return }
         if earlier.state.isPinned, let pinned = earlier.state.publisher,

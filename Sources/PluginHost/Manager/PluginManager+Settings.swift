@@ -62,11 +62,19 @@ extension PluginManager {
             guard value.count <= Self.settingLength else {
                 throw PluginError(.invalid, "a setting has at most \(Self.settingLength) characters")
             }
+            try Self.tryOut(name, value, plugin)
             state.settings[name] = value
             guard state.settings.count <= Self.settingCount else {
                 throw PluginError(.refused, "a plug-in has at most \(Self.settingCount) settings: reset some that are not needed")
             }
         }
+    }
+
+    /// What is compiled in says at once what it cannot work with, and goes on with what it had. (Where it does not work yet anyway,
+    /// settings come one by one until it does.)
+    private static func tryOut(_ name: String, _ value: String, _ plugin: InstalledPlugin) throws(PluginError) {
+        guard case .builtIn(let builtIn) = plugin.source, (try? builtIn.make(plugin.settings)) != nil else { return }
+        _ = try builtIn.make(plugin.settings.merging([name: value]) { $1 })
     }
 
     /// Grants what the plug-in asks for in its manifest.

@@ -21,8 +21,12 @@ struct EventFilter {
         return caller
     }
 
-    func submission(_ full: SubmissionEvent) -> SubmissionEvent {
-        SubmissionEvent(message: message(full.message), recipients: full.recipients, identity: identity(full.identity))
+    /// - Parameter owned: whether an extension is the plug-in's: what the author says to others is not for it.
+    func submission(_ full: SubmissionEvent, owned: (String) -> Bool) -> SubmissionEvent {
+        SubmissionEvent(
+            message: message(full.message), recipients: full.recipients, identity: identity(full.identity),
+            files: granted.isDisjoint(with: [.files, .blobs]) ? [] : full.files,
+            options: full.options.filter { owned($0.identifier) })
     }
 
     func delivery(_ full: DeliveryEvent) -> DeliveryEvent {

@@ -12,6 +12,8 @@ struct PipelineEntry: Sendable {
     let policy: FailurePolicy
     let priority: Int
     let target: Target
+    /// It looks after files: what brings none, and says nothing to it, does not depend on it.
+    var isCustodian = false
 
     /// Lower priorities first, then by identifier.
     static func precedes(_ left: PipelineEntry, _ right: PipelineEntry) -> Bool {
@@ -73,7 +75,9 @@ final class PipelineSnapshot: Sendable {
     /// The same queues with nobody in them who works: mail for any of them waits, whatever its policy.
     func closed(_ reason: PluginError) -> PipelineSnapshot {
         func out(_ entry: PipelineEntry) -> PipelineEntry {
-            PipelineEntry(identifier: entry.identifier, policy: .closed, priority: entry.priority, target: .out(reason))
+            PipelineEntry(
+                identifier: entry.identifier, policy: .closed, priority: entry.priority, target: .out(reason),
+                isCustodian: entry.isCustodian)
         }
         let queues: [PluginRole: [PipelineEntry]] = [
             .sending: sending.map(out), .delivery: delivery.map(out), .resolver: resolvers.map(out),

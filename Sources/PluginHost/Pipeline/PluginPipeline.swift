@@ -12,10 +12,19 @@ public struct PluginPipeline: Sendable {
     public var generation: UInt64 { snapshot.generation }
     /// Whether `submit` can do anything; true also for a fail-closed plug-in that is out.
     public var hasSending: Bool { !snapshot.sending.isEmpty }
+    /// Whether a plug-in keeps files that come with submissions; true also for one that is out.
+    public var keepsFiles: Bool { snapshot.sending.contains(where: \.isCustodian) }
     /// Whether `deliver` can do anything; true also for a fail-closed plug-in that is out.
     public var hasDelivery: Bool { !snapshot.delivery.isEmpty }
     /// Whether `resolve` can do anything; true also for a fail-closed plug-in that is out.
     public var hasResolvers: Bool { !snapshot.resolvers.isEmpty }
+
+    /// Whether an author can say something to the plug-in that owns an identifier: it is there, and judges submissions. Refuse
+    /// options for which it says no (`UnsupportedConstraint`): none is ever passed over.
+    public func takesOption(_ identifier: String) -> Bool {
+        guard let owner = snapshot.extensions[identifier]?.entry.identifier else { return false }
+        return snapshot.sending.contains { $0.identifier == owner }
+    }
 
     /// Asks the sending processors in order. Call it before T1 (design §5.1).
     /// - Parameter event: in full; each plug-in sees of it what it was granted.
@@ -23,10 +32,16 @@ public struct PluginPipeline: Sendable {
         var chain = SendingChain(event)
         for entry in snapshot.sending {
             let current = chain.current
+            let owned = { @Sendable [snapshot] in snapshot.extensions[$0]?.entry.identifier == entry.identifier }
+            if entry.isCustodian, current.message.attachments.isEmpty, !current.options.contains(where: { owned($0.identifier) }) {
+                continue
+            }
             let result = await entry.call(run, generation) { [chain] instance, environment in
                 guard let plugin = instance.sending else { throw PluginError(.failed, "it is no sending processor") }
-                let event = EventFilter(granted: instance.key.granted).submission(current)
+                let stripped = EventFilter(granted: instance.key.granted).submission(current, owned: owned)
+                let event = await environment.beginSending(stripped)
                 let verdict = try VerdictRules.checked(await plugin.process(event, environment))
+                if case .keep(let guids) = verdict { try environment.keep(guids) }
                 return try chain.applying(verdict, by: instance.identifier)
             }
             switch result {
@@ -34,7 +49,8 @@ public struct PluginPipeline: Sendable {
             case .success(.refuse(let reason, let isTransient)):
                 return .refused(reason: reason, isTransient: isTransient, plugin: entry.identifier)
             case .failure(let failure):
-                guard entry.stops(failure) else { continue }
+                // Whatever its policy: what the author has said to it must not be passed over.
+                guard entry.stops(failure) || current.options.contains(where: { owned($0.identifier) }) else { continue }
                 return .unavailable(reason: failure.reason, plugin: entry.identifier)
             }
         }
@@ -100,9 +116,11 @@ public struct PluginPipeline: Sendable {
         let result = await route.entry.call(run, generation) { instance, environment in
             guard let plugin = instance.extensions else { throw PluginError(.failed, "it is no extension") }
             let stripped = EventFilter(granted: instance.key.granted).call(event)
+            environment.begin(.extensionCall)
             let answer = try await plugin.answer(stripped, environment)
-            guard !answer.isEmpty, answer.count <= instance.key.limits.call.answer else {
-                throw PluginError(.limitExceeded, "an answer has 1 to \(instance.key.limits.call.answer) octets")
+            let limit = instance.answerLimit
+            guard !answer.isEmpty, answer.count <= limit else {
+                throw PluginError(.limitExceeded, "an answer has 1 to \(limit) octets")
             }
             guard String(validating: answer, as: UTF8.self) != nil else { throw PluginError(.invalid, "the answer is not UTF-8") }
             return answer

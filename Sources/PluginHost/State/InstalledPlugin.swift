@@ -44,7 +44,11 @@ struct InstalledPlugin: Sendable {
 
     func isLoaded(_ configuration: PluginHostConfiguration) -> Bool {
         if let isLoaded = state.isLoaded { return isLoaded }
-        guard let list = configuration.loadAtStart else { return !isBuiltIn }
+        guard let list = configuration.loadAtStart else {
+            // Of what is compiled in, only what needs nobody's grant runs unasked.
+            guard case .builtIn(let builtIn) = source else { return true }
+            return !builtIn.grants.isEmpty
+        }
         return list.contains(identifier.package) || list.contains(identifier.description)
     }
 

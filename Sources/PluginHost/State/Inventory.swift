@@ -20,11 +20,11 @@ struct Inventory: Sendable {
         for builtIn in builtIns {
             let identifier = builtIn.descriptor.identifier
             let record = records.first { $0.id == identifier.package }
-            var state: PluginState?
+            var state = PluginState(granted: builtIn.grants.intersection(builtIn.descriptor.capabilities))
             var damage: PluginError?
             if let record {
                 do throws(PluginError) {
-                    state = try PackageState(octets: record.state).plugins[identifier.name]
+                    if let said = try PackageState(octets: record.state).plugins[identifier.name] { state = said }
                 } catch {
                     logger.error("what was said of \(identifier) is damaged: \(error.reason)")
                     state = PackageRemains(record.state, error).state(of: identifier.name)
@@ -34,7 +34,7 @@ struct Inventory: Sendable {
             plugins.append(
                 InstalledPlugin(
                     descriptor: builtIn.descriptor, source: .builtIn(builtIn), title: "compiled into the server", publisher: nil,
-                    installed: nil, isPresent: true, runsHere: true, state: state ?? PluginState(),
+                    installed: nil, isPresent: true, runsHere: true, state: state,
                     suspension: suspensions[identifier.description], damage: damage))
         }
         for record in records.sorted(by: { ($0.installed, $0.id) < ($1.installed, $1.id) }) where !compiled.contains(record.id) {

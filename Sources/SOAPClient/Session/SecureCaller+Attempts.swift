@@ -34,9 +34,13 @@ extension SecureCaller {
 
     /// Compressed length tells about content: never beside a secret (RFC 7457 §2.6).
     private static func carriesSecret(_ operation: MailOperation, _ credential: ClientCredential) -> Bool {
-        if case .password = credential { return true }
+        switch credential {
+        // A bearer assertion is as good as a password, once.
+        case .password, .assertion(_, nil, _): return true
+        default: break
+        }
         switch operation {
-        case .changePassword, .issueToken, .renewToken: return true
+        case .changePassword, .issueToken, .renewToken, .issueAssertion: return true
         default: return false
         }
     }

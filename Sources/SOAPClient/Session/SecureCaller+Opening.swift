@@ -7,7 +7,7 @@ import XMLCore
 /// How a session comes into being (WS-SecureConversation 1.3 §3).
 extension SecureCaller {
     func issue(at destination: HTTPDestination) async throws(SOAPClientError) -> ClientSession {
-        if await trust.needsMetadata(of: domain, now: clock()) { await fetchMetadata(at: destination) }
+        await learnDomain(at: destination)
         var repairs = Repairs()
         while true {
             do throws(SOAPClientError) {
@@ -53,7 +53,8 @@ extension SecureCaller {
         return try Self.session(from: reply)
     }
 
-    private func challenge(at destination: HTTPDestination) async throws(SOAPClientError) -> [UInt8] {
+    /// One value of operation Challenge: it can be used once.
+    func challenge(at destination: HTTPDestination) async throws(SOAPClientError) -> [UInt8] {
         let reply = try await callAnonymously(
             .challenge, at: destination, options: CallOptions(timeout: .seconds(30), maxReplyBytes: 1 << 20)
         ) { writer in
@@ -68,6 +69,11 @@ extension SecureCaller {
     }
 
     private static let challengeTag = Tags.w("Challenge")
+
+    /// Fetches the domain's metadata if none is known, or it is stale.
+    func learnDomain(at destination: HTTPDestination) async {
+        if await trust.needsMetadata(of: domain, now: clock()) { await fetchMetadata(at: destination) }
+    }
 
     /// Learns the domain's certificates and revocations before anything is said to it. The document proves itself; when it cannot
     /// be had, what is known already decides about the replies.

@@ -118,16 +118,7 @@ public actor SecureCaller {
         _ operation: MailOperation, at destination: HTTPDestination, options: CallOptions = .standard,
         payload: @escaping @Sendable (inout XMLWriter) throws -> Void
     ) async throws(SOAPClientError) -> VerifiedReply {
-        var repairs = Repairs()
-        while true {
-            do throws(SOAPClientError) {
-                return try await attempt(operation, at: destination, credential: .none, options: options, payload: payload)
-            } catch {
-                guard let fault = error.fault, fault.subcode == .staleTimestamp, repairs.admit(fault.subcode),
-                    adjustClock(fault)
-                else { throw error }
-            }
-        }
+        try await callAlone(operation, with: .none, at: destination, options: options, payload: payload)
     }
 
     /// Opens the session if there is none. `call` does this by itself; `account add` and `check` want to know.

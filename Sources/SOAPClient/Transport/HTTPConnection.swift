@@ -22,6 +22,25 @@ final class HTTPConnection: Sendable {
         _ endpoint: HTTPDestination.Endpoint, name: String, tls: NIOSSLContext, group: any EventLoopGroup,
         configuration: TransportConfiguration
     ) async throws(SOAPClientError) -> HTTPConnection {
+        let channel = try await connect(
+            endpoint, name: name, tls: tls, group: group, configuration: configuration
+        ) { names, ready, counter in
+            HTTPConnectionHandler(
+                acceptedNames: names, ready: ready, counter: counter, handshakeTimeout: TimeAmount(configuration.connectTimeout),
+                idleTimeout: TimeAmount(configuration.idleTimeout))
+        }
+        return HTTPConnection(endpoint: endpoint, channel: channel)
+    }
+
+    /// A channel whose last handler has proved the server's name.
+    /// - Parameters:
+    ///   - isBulk: large reads, for transfers of files.
+    ///   - last: makes the last handler; it keeps the promise once the server is proved, or breaks it.
+    static func connect(
+        _ endpoint: HTTPDestination.Endpoint, name: String, tls: NIOSSLContext, group: any EventLoopGroup,
+        configuration: TransportConfiguration, isBulk: Bool = false,
+        last: @escaping @Sendable (_ names: [String], EventLoopPromise<Void>, ByteCounter) -> any ChannelHandler
+    ) async throws(SOAPClientError) -> any Channel {
         let address: SocketAddress
         do {
             address = try SocketAddress(ipAddress: endpoint.address, port: endpoint.port)
@@ -30,25 +49,11 @@ final class HTTPConnection: Sendable {
         }
         let loop = group.next()
         let ready = loop.makePromise(of: Void.self)
-        let timeout = TimeAmount(configuration.connectTimeout)
         let names = [name] + (endpoint.alternativeName.map { [$0] } ?? [])
-        let idle = TimeAmount(configuration.idleTimeout)
-        let bootstrap = ClientBootstrap(group: loop)
-            .connectTimeout(timeout)
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    let counter = ByteCounter()
-                    let pipeline = channel.pipeline.syncOperations
-                    try pipeline.addHandler(NIOSSLClientHandler(context: tls, serverHostname: serverNameIndication(name)))
-                    try pipeline.addHandler(counter)
-                    try pipeline.addHTTPClientHandlers(leftOverBytesStrategy: .dropBytes)
-                    try pipeline.addHandler(
-                        HTTPConnectionHandler(
-                            acceptedNames: names, ready: ready, counter: counter, handshakeTimeout: timeout,
-                            idleTimeout: idle))
-                }
-            }
+        var bootstrap = bootstrap(on: loop, name: name, tls: tls, timeout: configuration.connectTimeout) { last(names, ready, $0) }
+        if isBulk {
+            bootstrap = bootstrap.channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: bulkRead))
+        }
         let channel: any Channel
         do {
             channel = try await bootstrap.connect(to: address).get()
@@ -62,8 +67,31 @@ final class HTTPConnection: Sendable {
         } catch {
             throw connectFailure(error, endpoint)
         }
-        return HTTPConnection(endpoint: endpoint, channel: channel)
+        return channel
     }
+
+    /// TLS, the count of what passes, HTTP, and the handler that all ends in.
+    private static func bootstrap(
+        on loop: any EventLoop, name: String, tls: NIOSSLContext, timeout: Duration,
+        last: @escaping @Sendable (ByteCounter) -> any ChannelHandler
+    ) -> ClientBootstrap {
+        ClientBootstrap(group: loop)
+            .connectTimeout(TimeAmount(timeout))
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let counter = ByteCounter()
+                    let pipeline = channel.pipeline.syncOperations
+                    try pipeline.addHandler(NIOSSLClientHandler(context: tls, serverHostname: serverNameIndication(name)))
+                    try pipeline.addHandler(counter)
+                    try pipeline.addHTTPClientHandlers(leftOverBytesStrategy: .dropBytes)
+                    try pipeline.addHandler(last(counter))
+                }
+            }
+    }
+
+    /// Octets that are read from a socket at once.
+    private static let bulkRead = 256 << 10
 
     private static func connectFailure(
         _ error: any Error, _ endpoint: HTTPDestination.Endpoint, preset: SOAPClientError.Code? = nil

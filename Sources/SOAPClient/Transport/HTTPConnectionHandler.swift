@@ -61,14 +61,8 @@ final class HTTPConnectionHandler: ChannelDuplexHandler {
     }
 
     private func finishHandshake(context: ChannelHandlerContext) {
-        guard let certificate = try? context.pipeline.syncOperations.nioSSL_peerCertificate(),
-            let matches = try? ServerName.matches(certificate, accepted: acceptedNames)
-        else {
-            return fail(SOAPClientError(.tlsFailed, "the server showed no readable certificate"), context: context)
-        }
-        guard matches else {
-            let names = acceptedNames.joined(separator: " or ")
-            return fail(SOAPClientError(.tlsWrongName, "the certificate is not for \(names)"), context: context)
+        if let failure = ServerName.failure(context: context, accepted: acceptedNames) {
+            return fail(failure, context: context)
         }
         becomeIdle(context: context)
         ready.succeed(())

@@ -1,3 +1,4 @@
+import NIOCore
 import NIOSSL
 import X509
 
@@ -6,6 +7,15 @@ import X509
 /// The chain is BoringSSL's business; the name is checked here because *two* names can be right (RFC 7673 §3.1: the
 /// service domain, and the SRV target when DNSSEC vouches for it), and NIOSSL checks one.
 enum ServerName {
+    /// Why the server behind a finished handshake is not the one that was meant; nil: it is.
+    static func failure(context: ChannelHandlerContext, accepted: [String]) -> SOAPClientError? {
+        guard let certificate = try? context.pipeline.syncOperations.nioSSL_peerCertificate(),
+            let isRight = try? matches(certificate, accepted: accepted)
+        else { return SOAPClientError(.tlsFailed, "the server showed no readable certificate") }
+        guard !isRight else { return nil }
+        return SOAPClientError(.tlsWrongName, "the certificate is not for \(accepted.joined(separator: " or "))")
+    }
+
     /// True when a dNSName of the certificate matches one of `accepted`. The common name is never consulted
     /// (RFC 6125 §6.4.4; RFC 9525 §2).
     static func matches(_ certificate: NIOSSLCertificate, accepted: [String]) throws -> Bool {

@@ -13,6 +13,10 @@ public enum ClientCredential: Sendable {
     case password(Address, String)
     /// - embed: send the certificate along; else only its SHA-256 thumbprint (for servers that know it).
     case certificate(SigningIdentity, embed: Bool)
+    /// An assertion that the caller's own domain issued, over TLS only.
+    /// - key: the one the assertion names; nil for a bearer assertion.
+    /// - metadata: octets of the issuer's signed DomainMetadata, for a server that may not know it: header `w:Metadata`.
+    case assertion(octets: [UInt8], key: SigningKey?, metadata: [UInt8]?)
 }
 
 /// A call ready to be sent, and what its reply must be.
@@ -57,7 +61,7 @@ public struct RequestProtector: Sendable {
         credential: ClientCredential, now: Date, payload: (inout XMLWriter) throws -> Void
     ) throws -> ProtectedRequest {
         let ids = EnvelopeIds()
-        let signer = Self.signer(for: credential, ids)
+        let signer = try Self.signer(for: credential, ids)
         let isSigned = signer != nil
         var envelope = OutgoingEnvelope()
         envelope.header(Tags.wsaTo, service, id: isSigned ? ids.to : nil)
@@ -66,6 +70,7 @@ public struct RequestProtector: Sendable {
         if case .session(let call) = credential {
             envelope.header(Tags.sequence, String(call.sequence), id: ids.sequence)
         }
+        if case .assertion(_, _, let metadata?) = credential { try Self.writeMetadata(metadata, into: &envelope) }
         envelope.security { writer, parts in
             if case .certificate(let identity, true) = credential {
                 SecurityWriter.binaryToken(identity.certificate.der, id: ids.binaryToken, into: &writer)
@@ -76,6 +81,8 @@ public struct RequestProtector: Sendable {
             case .session(let call): SecurityWriter.contextToken(call.session, id: ids.contextToken, into: &writer)
             case .password(let address, let password):
                 SecurityWriter.usernameToken(address.description, password, into: &writer)
+            // Canonical, all namespaces declared: checked when the signer was made.
+            case .assertion(let octets, _, _): writer.append(canonicalContent: octets)
             case .none, .certificate: break
             }
         }
@@ -89,7 +96,7 @@ public struct RequestProtector: Sendable {
             expectation: expectation)
     }
 
-    private static func signer(for credential: ClientCredential, _ ids: EnvelopeIds) -> SignatureSigner? {
+    private static func signer(for credential: ClientCredential, _ ids: EnvelopeIds) throws -> SignatureSigner? {
         switch credential {
         case .none, .password: return nil
         case .session(let call):
@@ -101,6 +108,29 @@ public struct RequestProtector: Sendable {
                 ? .reference(id: ids.binaryToken, valueType: URIs.x509v3)
                 : .thumbprintSHA256(identity.certificate.thumbprintSHA256)
             return SignatureSigner(key: identity.key, keyInfo: hint)
+        case .assertion(let octets, let key, _):
+            let assertion: UnverifiedAssertion
+            do {
+                assertion = try UnverifiedAssertion(parsing: octets)
+            } catch {
+                throw WSSecurityError(.invalidToken, "\(error)")
+            }
+            guard assertion.octets == octets, assertion.isBearer == (key == nil) else {
+                throw WSSecurityError(.invalidToken, "the assertion is not canonical, or needs a key, or none")
+            }
+            return key.map { SignatureSigner(key: $0, keyInfo: .samlID(assertion.id)) }
+        }
+    }
+
+    private static func writeMetadata(_ octets: [UInt8], into envelope: inout OutgoingEnvelope) throws {
+        guard let root = try? XMLDocument.parse(octets).root, root.isNamed(Names.domainMetadata) else {
+            throw WSSecurityError(.invalidToken, "the metadata to be stapled is no DomainMetadata")
+        }
+        let canonical = root.canonicalBytes()
+        envelope.header { writer in
+            writer.start(TrustTags.metadata)
+            writer.append(canonicalContent: canonical)
+            writer.end()
         }
     }
 

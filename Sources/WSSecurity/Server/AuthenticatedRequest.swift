@@ -13,6 +13,8 @@ public struct AuthenticatedRequest: Sendable {
     public let session: SecuritySession?
     /// With `.x509`: the certificate of the key that signed.
     public let certificate: MailCertificate?
+    /// With `.federated`: what the caller's domain says.
+    public let assertion: VerifiedAssertion?
     public let payload: ProtectedPayload
     /// The attempt's id; nil only for anonymous calls.
     public let messageID: String?
@@ -26,7 +28,7 @@ public struct ProtectedPayload: Sendable {
     public enum Protection: Sendable {
         /// The Body was signed; the payload is its only child.
         case signed(body: VerifiedElement)
-        /// Nothing is signed: TLS carried it together with the caller's password.
+        /// Nothing is signed: TLS carried it together with the caller's password or bearer assertion.
         case transport
         /// An operation anybody may call.
         case unprotected

@@ -23,4 +23,25 @@ public protocol CredentialResolver: Sendable {
     func principal(
         of certificate: MailCertificate, stapled: [UInt8]?, at now: Date
     ) async throws(SOAPFault) -> Principal
+
+    /// Verifies an assertion: which keys its issuer has, whether this server recognises that issuer, whether bearer
+    /// assertions count. Proof of possession and single use are the verifier's work.
+    ///
+    /// - Parameters:
+    ///   - assertion: its form is checked, nothing else; see ``UnverifiedAssertion/verified(audience:at:key:)``.
+    ///   - stapled: the octets of the DomainMetadata in the header `w:Metadata`, not verified by anyone; at most
+    ///     ``TokenRequest/maximumMetadata``.
+    /// - Throws: `InvalidToken`, `UntrustedIssuer`, `StaleMetadata`, `UnknownCertificate`.
+    func federated(
+        _ assertion: UnverifiedAssertion, stapled: [UInt8]?, at now: Date
+    ) async throws(SOAPFault) -> VerifiedAssertion
+}
+
+extension CredentialResolver {
+    /// A server without federation recognises nobody.
+    public func federated(
+        _ assertion: UnverifiedAssertion, stapled: [UInt8]?, at now: Date
+    ) async throws(SOAPFault) -> VerifiedAssertion {
+        throw SOAPFault(.untrustedIssuer, "Assertions are not accepted here.")
+    }
 }

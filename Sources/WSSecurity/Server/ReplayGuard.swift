@@ -1,5 +1,6 @@
 import Crypto
 import FoundationEssentials
+import Identity
 
 /// Remembers the MessageIDs of calls for as long as their Timestamp could still be fresh. Pure: the clock is passed in,
 /// memory is bounded, and a full guard refuses rather than forgets.
@@ -8,7 +9,8 @@ public struct ReplayGuard: Sendable {
         /// Seconds an id is kept: twice the accepted clock difference.
         public var retention: TimeInterval
         public var maxEntries: Int
-        /// So that one caller cannot fill it for all.
+        /// So that one caller cannot fill it for all. Callers with assertions count together by domain: a domain
+        /// makes up as many users as it likes.
         public var maxPerPrincipal: Int
 
         public init(retention: TimeInterval = 600, maxEntries: Int = 200_000, maxPerPrincipal: Int = 20_000) {
@@ -30,15 +32,29 @@ public struct ReplayGuard: Sendable {
         let low: UInt64
     }
 
+    /// Whose limit an entry counts against.
+    private enum Account: Hashable, Sendable {
+        case principal(Principal)
+        case issuer(MailDomain)
+
+        init(_ principal: Principal) {
+            if case .federated(let address) = principal {
+                self = .issuer(address.domain)
+            } else {
+                self = .principal(principal)
+            }
+        }
+    }
+
     private struct Entry: Sendable {
         let key: Key
-        let principal: Principal
+        let account: Account
         let expires: Date
     }
 
     private let limits: Limits
     private var known: Set<Key> = []
-    private var perPrincipal: [Principal: Int] = [:]
+    private var used: [Account: Int] = [:]
     private var queue: [Entry] = []
     private var head = 0
 
@@ -48,15 +64,21 @@ public struct ReplayGuard: Sendable {
 
     public var count: Int { known.count }
 
-    public mutating func admit(_ messageID: String, principal: Principal, now: Date) -> Verdict {
+    /// - Parameter until: how long the id must be kept at least; ``Limits/retention`` if that is longer.
+    public mutating func admit(
+        _ messageID: String, principal: Principal, now: Date, until: Date? = nil
+    ) -> Verdict {
         purge(now)
         let key = Self.key(messageID, principal)
         guard !known.contains(key) else { return .replayed }
-        let used = perPrincipal[principal, default: 0]
-        guard known.count < limits.maxEntries, used < limits.maxPerPrincipal else { return .full }
+        let account = Account(principal)
+        let count = used[account, default: 0]
+        guard known.count < limits.maxEntries, count < limits.maxPerPrincipal else { return .full }
         known.insert(key)
-        perPrincipal[principal] = used + 1
-        queue.append(Entry(key: key, principal: principal, expires: now.addingTimeInterval(limits.retention)))
+        used[account] = count + 1
+        // The queue goes by arrival: one that is kept longer holds up the next ones, which does no harm.
+        let expires = now.addingTimeInterval(limits.retention)
+        queue.append(Entry(key: key, account: account, expires: until.map { max($0, expires) } ?? expires))
         return .accepted
     }
 
@@ -64,9 +86,7 @@ public struct ReplayGuard: Sendable {
         while head < queue.count, queue[head].expires <= now {
             let entry = queue[head]
             known.remove(entry.key)
-            if let used = perPrincipal[entry.principal] {
-                perPrincipal[entry.principal] = used > 1 ? used - 1 : nil
-            }
+            if let count = used[entry.account] { used[entry.account] = count > 1 ? count - 1 : nil }
             head += 1
         }
         if head > 1024 && head * 2 > queue.count {

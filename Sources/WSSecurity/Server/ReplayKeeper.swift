@@ -12,13 +12,19 @@ public struct Attempt: Sendable {
     public let session: SecuritySession?
     /// Present exactly with a session.
     public let sequence: UInt64?
+    /// How long the attempt must be remembered, if longer than a Timestamp is fresh: the end of a bearer assertion.
+    public let until: Date?
 
-    public init(principal: Principal, messageID: String, created: Date, session: SecuritySession?, sequence: UInt64?) {
+    public init(
+        principal: Principal, messageID: String, created: Date, session: SecuritySession?, sequence: UInt64?,
+        until: Date? = nil
+    ) {
         self.principal = principal
         self.messageID = messageID
         self.created = created
         self.session = session
         self.sequence = sequence
+        self.until = until
     }
 }
 
@@ -83,7 +89,10 @@ public final class ReplayKeeper: ReplayAdmission {
                 .staleTimestamp, "The call was made before this server started; wrap it anew.",
                 detail: .init(serverTime: now))
         }
-        switch state.withLock({ $0.replay.admit(attempt.messageID, principal: attempt.principal, now: now) }) {
+        let verdict = state.withLock { state in
+            state.replay.admit(attempt.messageID, principal: attempt.principal, now: now, until: attempt.until)
+        }
+        switch verdict {
         case .accepted: return
         case .replayed: throw SOAPFault(.replay, "This MessageID was used before.")
         case .full: throw SOAPFault(.busy, "Too many calls in a short time.")

@@ -31,7 +31,7 @@ extension RequestVerifier {
             }
             kind = try Self.kind(security)
             guard rule.credentials.contains(kind) else { throw Self.refusal(of: kind) }
-            guard channel.tls || !(rule.requiresTLS || kind == .username) else {
+            guard channel.tls || !(rule.requiresTLS || kind == .username || kind == .federated) else {
                 throw SOAPFault(.forbidden, "This operation needs TLS.")
             }
             sequence = try envelope.header(Names.sequence)
@@ -73,6 +73,12 @@ extension RequestVerifier {
         /// Exactly one kind of credential: two at once would leave open who is meant.
         private static func kind(_ security: SecurityHeader?) throws(SOAPFault) -> CredentialKind {
             guard let security else { return .anonymous }
+            if security.assertion != nil {
+                guard security.contextToken == nil, security.usernameToken == nil, security.binaryTokens.isEmpty else {
+                    throw SOAPFault(.failedAuthentication, "The call carries more than one credential.")
+                }
+                return .federated
+            }
             switch (security.contextToken != nil, security.usernameToken != nil, security.signature != nil) {
             case (true, false, true): return .session
             case (false, true, false): return .username

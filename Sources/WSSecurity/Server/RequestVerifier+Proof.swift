@@ -101,7 +101,7 @@ extension RequestVerifier {
 
     // MARK: Signatures
 
-    private func keyHint(of signature: XMLElement) throws -> KeyHint {
+    func keyHint(of signature: XMLElement) throws -> KeyHint {
         do {
             guard let keyInfo = try signature.optional(Names.keyInfo) else { return .none }
             return try KeyHint.parse(keyInfo)
@@ -110,7 +110,7 @@ extension RequestVerifier {
         }
     }
 
-    private func verifySignature(
+    func verifySignature(
         _ signature: XMLElement, of call: Call,
         key: (KeyHint, SignatureAlgorithm?) throws(SignatureError) -> VerificationKey
     ) throws -> VerifiedSignature {
@@ -125,7 +125,7 @@ extension RequestVerifier {
     }
 
     /// Checks by element identity that what we act on is what was signed; returns the signed Body.
-    private func requireSigned(
+    func requireSigned(
         _ call: Call, _ timestamp: MessageTimestamp, _ verified: VerifiedSignature, addressing: Bool
     ) throws -> VerifiedElement {
         guard let body = verified.verified(call.envelope.body) else {

@@ -57,6 +57,7 @@ public struct RequestVerifier: Sendable {
         let protection: ProtectedPayload.Protection
         var session: SecuritySession?
         var certificate: MailCertificate?
+        var assertion: VerifiedAssertion?
         var sequence: UInt64?
         /// What makes the call unique where its MessageID is not signed: anybody could change that one.
         var attemptID: String?
@@ -67,6 +68,7 @@ public struct RequestVerifier: Sendable {
         case .session: return try await proveSession(call, binding: &binding)
         case .username: return try await proveUsername(call)
         case .x509: return try await proveCertificate(call, binding: &binding)
+        case .federated: return try await proveAssertion(call, binding: &binding)
         case .anonymous: return Proof(principal: .anonymous, method: .none, protection: .unprotected)
         }
     }
@@ -77,6 +79,9 @@ public struct RequestVerifier: Sendable {
         }
         // Anonymous operations change nothing and are not worth remembering.
         if call.kind != .anonymous, let messageID = call.addressing.messageID, let timestamp = call.timestamp {
+            if let assertion = proof.assertion, assertion.isBearer {
+                try await admitBearer(assertion, now: call.now)
+            }
             let attempt = Attempt(
                 principal: proof.principal, messageID: proof.attemptID ?? messageID.value, created: timestamp.created,
                 session: proof.session, sequence: proof.sequence)
@@ -84,7 +89,7 @@ public struct RequestVerifier: Sendable {
         }
         return AuthenticatedRequest(
             operation: call.operation, principal: proof.principal, method: proof.method, session: proof.session,
-            certificate: proof.certificate,
+            certificate: proof.certificate, assertion: proof.assertion,
             payload: ProtectedPayload(element: call.payload, protection: proof.protection),
             messageID: call.addressing.messageID?.value, to: call.addressing.to?.value, binding: binding)
     }

@@ -95,13 +95,13 @@ public struct TokenRequest: Sendable {
         }
     }
 
-    private static func context(_ element: XMLElement) throws -> String? {
+    static func context(_ element: XMLElement) throws -> String? {
         guard let context = element.attribute("Context") else { return nil }
         guard context.utf8.count <= 1024 else { throw SOAPFault(.tooLarge, "The Context is too long.") }
         return context
     }
 
-    private static func lifetime(_ element: XMLElement, now: Date) throws -> TimeInterval? {
+    static func lifetime(_ element: XMLElement, now: Date) throws -> TimeInterval? {
         guard let expires = try element.optional(TrustNames.lifetime)?.optional(Names.expires) else { return nil }
         guard let date = DateTime.parse(try expires.simpleText()) else {
             throw SOAPFault(.malformedEnvelope, "The Lifetime is no dateTime.")
@@ -111,9 +111,14 @@ public struct TokenRequest: Sendable {
 
     /// The canonical octets of the DomainMetadata in a token request or response; nil if there is none.
     static func stapledMetadata(in element: XMLElement) -> [UInt8]? {
-        guard let document = element.first(TrustNames.metadata)?.first(Names.domainMetadata),
-            document.sourceRange.count <= maximumMetadata
-        else { return nil }
+        element.first(TrustNames.metadata).flatMap(stapledMetadata(inside:))
+    }
+
+    /// The same of a `w:Metadata` itself.
+    static func stapledMetadata(inside element: XMLElement) -> [UInt8]? {
+        guard let document = element.first(Names.domainMetadata), document.sourceRange.count <= maximumMetadata else {
+            return nil
+        }
         return document.canonicalBytes()
     }
 

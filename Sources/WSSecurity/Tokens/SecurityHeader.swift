@@ -33,7 +33,7 @@ struct SecurityHeader: Sendable {
     private(set) var contextToken: ContextToken?
     private(set) var binaryTokens: [BinaryToken] = []
     private(set) var signature: XMLElement?
-    /// Carried as it is for the federated profile; nothing here reads it.
+    /// Nothing here reads it: see `UnverifiedAssertion`.
     private(set) var assertion: XMLElement?
     private(set) var confirmation: XMLElement?
 

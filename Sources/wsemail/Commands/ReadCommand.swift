@@ -41,7 +41,11 @@ struct ReadCommand: MailboxCommand {
             } else if screen.isJSON {
                 try screen.json(LetterJSON(letter))
             } else {
-                screen.write(LetterView(letter: letter, style: screen.style).text)
+                var view = LetterView(letter: letter, style: screen.style)
+                view.number = try client.number(of: location.id)
+                view.replaced = try letter.original.message.message.replaces.flatMap { try client.number(of: $0) }
+                await look(after: letter, client, &view)
+                screen.write(view.text)
             }
             if !peek, letter.folder != "Sent", !letter.flags.contains("seen") {
                 do {
@@ -55,6 +59,18 @@ struct ReadCommand: MailboxCommand {
                 if raw { screen.warning(letter.layers.compactMap(\.doubt).first ?? "NOT VERIFIED") }
                 throw CommandFailure.notVerified
             }
+        }
+    }
+
+    /// What our own server knows of the files. Others' servers are not asked: reading tells nobody that it was read
+    /// (`attachments list` asks them).
+    private func look(after letter: ReceivedMessage, _ client: MailClient, _ view: inout LetterView) async {
+        for attachment in letter.attachments where attachment.guid != nil && attachment.from.domain == client.account.address.domain {
+            guard let known = try? await client.describe(attachment) else { continue }
+            view.expiries[attachment.number] = known.facts.expires
+            guard let newer = known.replacements.last else { continue }
+            let number = try? client.number(of: newer.messageID)
+            view.newer.append((attachment.reference.name, number.map { "message \($0)" } ?? newer.messageID.description))
         }
     }
 

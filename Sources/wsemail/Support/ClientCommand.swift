@@ -12,7 +12,7 @@ protocol ClientCommand: AsyncParsableCommand {
 
 extension ClientCommand {
     func run() async throws {
-        let screen = Screen(isJSON: common.isJSON)
+        let screen = Screen(isJSON: common.isJSON, isQuiet: common.isQuiet)
         do {
             try await run(on: screen)
         } catch let code as ExitCode {
@@ -50,12 +50,16 @@ protocol MailboxCommand: ClientCommand {
 
 extension MailboxCommand {
     /// Runs with the mailbox of the chosen account. What earlier commands left in the outbox is sent first.
-    func withClient<T>(_ screen: Screen, _ body: (MailClient) async throws -> T) async throws -> T {
+    /// - Parameter isUpload: the command may be one that goes on with an upload: what then still waits is told at its end.
+    func withClient<T>(_ screen: Screen, isUpload: Bool = false, _ body: (MailClient) async throws -> T) async throws -> T {
         try await withRuntime { runtime in
             let client = try runtime.client(Accounts.choose(runtime.folder, account.address))
             KeyExpiry.warn(client.account, screen)
             try await OutboxRetry.run(client, screen)
-            return try await body(client)
+            if !isUpload { try OutboxRetry.remind(client, screen) }
+            let result = try await body(client)
+            if isUpload { try? OutboxRetry.remind(client, screen) }
+            return result
         }
     }
 }
@@ -93,9 +97,22 @@ enum OutboxRetry {
     static func run(_ client: MailClient, _ screen: Screen) async throws {
         let waiting = try client.waiting()
         let progress = screen.progress()
-        if !waiting.isEmpty { progress.update("sending \(count(waiting.count)) from the outbox…") }
+        let short = waiting.filter { !$0.hasUploads }
+        if !short.isEmpty { progress.update("sending \(count(short.count)) from the outbox…") }
         let report = try await client.retryOutbox()
         progress.finish()
+        show(report, screen)
+    }
+
+    /// Long uploads are not begun in passing.
+    static func remind(_ client: MailClient, _ screen: Screen) throws {
+        let long = try client.waiting().count(where: \.hasUploads)
+        guard long > 0 else { return }
+        screen.note("\(count(long)) in the outbox \(long == 1 ? "waits" : "wait") for files to be uploaded: wsemail outbox retry")
+    }
+
+    /// What became of the messages.
+    static func show(_ report: OutboxReport, _ screen: Screen) {
         for damaged in report.damaged {
             screen.warning("a file of the outbox cannot be sent and was set aside: \(damaged.reason). It lies in \(damaged.path)")
         }
@@ -105,7 +122,7 @@ enum OutboxRetry {
         for refusal in report.refused {
             screen.warning(
                 "a message in the outbox was refused: \(refusal.error.reason). \"\(refusal.entry.message.message.subject)\" "
-                    + "was not sent; it is kept in \(refusal.path)")
+                    + "was not sent; its text is kept in \(refusal.path)." + (refusal.error.advice.map { " \($0)" } ?? ""))
         }
         if !report.waiting.isEmpty {
             let reason = report.error.map { " (\($0.reason))" } ?? ""
@@ -116,9 +133,19 @@ enum OutboxRetry {
     private static func count(_ number: Int) -> String { number == 1 ? "1 message" : "\(number) messages" }
 }
 
+extension MailClientError {
+    /// The same, said of one of several files.
+    func about(_ name: String) -> MailClientError {
+        guard !reason.contains(name) else { return self }
+        return MailClientError(code, "\(name): \(reason)", advice: advice, fault: fault, isTransient: isTransient)
+    }
+}
+
 enum CommandFailure {
     static let notVerified = ExitCode(2)
     static let notReached = ExitCode(3)
+    /// As of a process that SIGINT ended.
+    static let interrupted = ExitCode(128 + 2)
 
     static func translate(_ error: any Error) -> MailClientError {
         if let error = error as? ConsoleError {
@@ -130,6 +157,14 @@ enum CommandFailure {
 
     private static func advice(_ error: ConsoleError) -> String? {
         error.code == .noTerminal ? "Use --password-file FILE, or - for standard input." : nil
+    }
+
+    /// Of work of several parts, by what went wrong in each: what does not verify comes first. Nil: nothing did.
+    static func exitCode(_ errors: [MailClientError]) -> ExitCode? {
+        let codes = errors.map { exitCode($0) }
+        guard let first = codes.first else { return nil }
+        if codes.contains(notVerified) { return notVerified }
+        return codes.allSatisfy { $0 == first } ? first : .failure
     }
 
     static func exitCode(_ error: MailClientError) -> ExitCode {

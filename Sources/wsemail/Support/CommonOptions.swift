@@ -10,6 +10,9 @@ struct CommonOptions: ParsableArguments {
 
     @Flag(name: .customLong("json"), help: "Print JSON, for scripts.")
     var isJSON = false
+
+    @Flag(name: .customLong("quiet"), help: "Show no progress.")
+    var isQuiet = false
 }
 
 /// For commands that work with a mailbox.

@@ -8,6 +8,14 @@ import MailModel
 struct LetterView {
     let letter: ReceivedMessage
     let style: TerminalStyle
+    /// The message's number in the list, where it is known.
+    var number: UInt64?
+    /// Where newer versions of its files are: by name, in words.
+    var newer: [(name: String, place: String)] = []
+    /// Until when files can be fetched, as far as it is known: by number.
+    var expiries: [Int: Date] = [:]
+    /// The number of the message that it takes the place of, where it is known.
+    var replaced: UInt64?
 
     var text: String {
         let original = letter.original
@@ -29,13 +37,16 @@ struct LetterView {
         if let method = original.verdict.methodWords { lines.append(field("Proof", method)) }
         lines.append(field("Id", message.id.description))
         if let answered = message.inReplyTo { lines.append(field("Answers", answered.description)) }
+        if let id = message.replaces { lines.append(field("Replaces", replaced.map { "message \($0)" } ?? id.description)) }
         lines += files
+        for item in newer { lines.append(field("", "a newer version of \(PrintableText.clean(item.name)) is in \(item.place)")) }
         lines += extras(message)
         for mail in letter.doubtfulEnclosures { lines.append(field("Inside", inside(mail))) }
         lines.append("")
         // Indented by nothing, but told apart by the blank line: nothing below it is said by this program.
         lines.append(PrintableText.clean(message.text, keepsLines: true))
         for mail in letter.doubtfulEnclosures { lines += quoted(mail.message.message) }
+        if let enclosed = letter.enclosed, enclosed.isBelieved { lines += quoted(enclosed.message.message) }
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -79,17 +90,18 @@ struct LetterView {
     }
 
     private func field(_ name: String, _ value: String) -> String {
-        style((name.isEmpty ? "" : name + ":").padding(toLength: 9, withPad: " ", startingAt: 0), .bold) + value
+        let width = max(9, name.count + 2)
+        return style((name.isEmpty ? "" : name + ":").padding(toLength: width, withPad: " ", startingAt: 0), .bold) + value
     }
 
     /// What the message refers to, and what the servers on its way say that they took out of it.
     private var files: [String] {
         let removed = letter.shown.flatMap { layer in layer.removed.map { (layer.message.message.from.address.domain, $0) } }
         let gone = Set(removed.map(\.1.digest))
-        let files = letter.original.message.message.attachments.map { attachment in
-            let size = HumanText.bytes(Int64(clamping: attachment.size))
-            let note = gone.contains(attachment.digest) ? ", removed" : ""
-            return field("File", "\(PrintableText.clean(attachment.name)) (\(size)\(note))")
+        let files = letter.attachments.map { attachment in
+            let note = gone.contains(attachment.reference.digest) ? ": removed" : place(of: attachment)
+            let until = expiries[attachment.number].map { ", until \(MailText.date($0))" } ?? ""
+            return field("File", "\(attachment.number). \(AttachmentText.file(attachment.reference))\(until)\(note)")
         }
         return files
             + removed.map { domain, item in
@@ -97,11 +109,24 @@ struct LetterView {
             }
     }
 
+    /// How to get it.
+    private func place(of attachment: ReceivedAttachment) -> String {
+        if case .ownCopy = attachment.mail.verdict { return ": wsemail attachments list \(command)" }
+        return attachment.guid == nil ? ": kept by no server" : ": wsemail attachments get \(command) \(attachment.number)"
+    }
+
+    /// What the person would type for this message.
+    private var command: String { number.map(String.init) ?? letter.message.message.id.description }
+
     private func extras(_ message: Message) -> [String] {
         var lines: [String] = []
         for form in message.forms { lines.append(field("Form", PrintableText.clean("\(form.type) \(form.version)"))) }
         if let problem = letter.passedOnProblem {
             lines.append(field("Note", PrintableText.clean("it claims to pass on a message that cannot be read: \(problem)")))
+        }
+        if let enclosed = letter.enclosed, enclosed.isBelieved {
+            let message = enclosed.message.message
+            lines.append(field("Inside", "quoted below, of \(MailText.mailbox(message.from)): \(signed(enclosed.verdict))"))
         }
         if letter.hasUncheckedForm { lines.append(field("Note", MailText.uncheckedForm)) }
         if message.html != nil { lines.append(field("Note", "there is an HTML version too; this is the text")) }
@@ -189,6 +214,10 @@ struct LetterJSON: Encodable {
     /// How the author proved who they are, or who else wrote it.
     let proof: String?
     let removed: [Removed]
+    let attachments: [AttachmentJSON]
+    let replaces: MessageID?
+    /// What a person enclosed with its proof, verified.
+    let enclosed: PassedOn?
     /// The outermost first.
     let passedOn: [PassedOn]
     /// There is a Form that looks like a message passed on, and is content.
@@ -217,6 +246,11 @@ struct LetterJSON: Encodable {
                 Removed(
                     name: $0.name, sha256: MailText.hex($0.digest), by: $0.plugin, domain: layer.message.message.from.address.domain)
             }
+        }
+        attachments = letter.attachments.map { AttachmentJSON($0) }
+        replaces = letter.original.message.message.replaces
+        enclosed = letter.enclosed.flatMap {
+            $0.isBelieved ? PassedOn($0, by: letter.original.message.message.from.address, isBelieved: true) : nil
         }
         let believed = letter.shown.count - 1
         passedOn = zip(letter.passedOn, letter.layers).enumerated().map { index, pair in

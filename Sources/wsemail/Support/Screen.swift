@@ -10,9 +10,11 @@ struct Screen: Sendable {
     let style: TerminalStyle
     private let errorStyle: TerminalStyle
     private let output = OutputState()
+    private let isQuiet: Bool
 
-    init(isJSON: Bool) {
+    init(isJSON: Bool, isQuiet: Bool = false) {
         self.isJSON = isJSON
+        self.isQuiet = isQuiet
         style = TerminalStyle(isEnabled: !isJSON && TerminalStyle(for: .output).isEnabled)
         errorStyle = TerminalStyle(for: .error)
     }
@@ -63,8 +65,8 @@ struct Screen: Sendable {
         if let advice = error.advice { Terminal.error.line(PrintableText.clean(advice, keepsLines: true)) }
     }
 
-    /// Progress on the error stream; silent without a terminal and with --json.
-    func progress() -> ProgressLine { ProgressLine(isEnabled: !isJSON) }
+    /// Progress on the error stream; silent without a terminal, with --json and with --quiet.
+    func progress() -> ProgressLine { ProgressLine(isEnabled: !isJSON && !isQuiet) }
 }
 
 /// The first failure of the output.

@@ -2,17 +2,19 @@ import Foundation
 
 /// A process that writes its output to files. (Foundation's `Process` may wait forever for one that has ended when it is used from
 /// an async main.)
-final class ChildProcess {
-    let id: pid_t
+package final class ChildProcess {
+    package let id: pid_t
     private let outputPath: String
     private let errorPath: String
     private let notePath: String
+    /// What the process and those it waited for used; known when it has ended.
+    package private(set) var usage = rusage()
     private var status: Int32? {
         didSet { unlink(notePath) }
     }
 
     /// - name: of the files of its output and of its process id (for the calling script, should we be killed).
-    init(_ program: String, _ arguments: [String], folder: String, name: String) throws {
+    package init(_ program: String, _ arguments: [String], folder: String, name: String) throws {
         outputPath = "\(folder)/\(name).out"
         errorPath = "\(folder)/\(name).log"
         notePath = "\(folder)/\(name).pid"
@@ -40,35 +42,45 @@ final class ChildProcess {
         try Data("\(child)\n".utf8).write(to: URL(fileURLWithPath: notePath))
     }
 
-    var output: String { (try? String(contentsOfFile: outputPath, encoding: .utf8)) ?? "" }
-    var errors: String { (try? String(contentsOfFile: errorPath, encoding: .utf8)) ?? "" }
+    package var output: String { (try? String(contentsOfFile: outputPath, encoding: .utf8)) ?? "" }
+    package var errors: String { (try? String(contentsOfFile: errorPath, encoding: .utf8)) ?? "" }
 
     /// - Returns: whether it ended by itself and well.
     @discardableResult
-    func wait() -> Bool {
+    package func wait() -> Bool {
         var result: Int32 = 0
         while status == nil {
-            if waitpid(id, &result, 0) == id { status = result } else if errno != EINTR { status = -1 }
+            if wait4(id, &result, 0, &usage) == id { status = result } else if errno != EINTR { status = -1 }
         }
         return status == 0
     }
 
     /// Sends a signal and waits for the end.
-    func end(_ signal: Int32) {
+    package func end(_ signal: Int32) {
         guard status == nil else { return }
         kill(id, signal)
         wait()
     }
 
     /// Waits until one of the files contains `text`.
-    func wait(for text: String) throws {
+    package func wait(for text: String) throws {
         while !output.contains(text), !errors.contains(text) {
             var result: Int32 = 0
-            if waitpid(id, &result, WNOHANG) == id {
+            if wait4(id, &result, WNOHANG, &usage) == id {
                 status = result
                 throw Failure("a process ended too soon: \(errors)")
             }
             usleep(10_000)
         }
     }
+}
+
+extension rusage {
+    /// User and system time in seconds.
+    package var cpuSeconds: Double {
+        Double(ru_utime.tv_sec + ru_stime.tv_sec) + Double(ru_utime.tv_usec + ru_stime.tv_usec) / 1_000_000
+    }
+
+    /// The largest resident set of any of them, in MiB.
+    package var peakMegabytes: Double { Double(ru_maxrss) / 1_024 }
 }

@@ -1,37 +1,49 @@
 import Foundation
 
 /// Two domains with a real server process each and a DNS server, in a folder of their own.
-final class TestBed {
-    static let password = "correct horse battery staple"
-    static let home = "capicom.test"
-    static let abroad = "scopio.test"
+package final class TestBed {
+    package static let password = "correct horse battery staple"
+    package static let home = "capicom.test"
+    package static let abroad = "scopio.test"
 
-    let homePort: Int
-    let abroadPort: Int
+    package let homePort: Int
+    package let abroadPort: Int
+    package let dnsPort: Int
+    package let homeUsers: [String]
+    package let abroadUsers: [String]
+    package let passwordFile: String
     /// Of the server that is measured.
-    var serverProcess: pid_t { servers[0].id }
+    package var serverProcess: pid_t { servers[0].id }
 
-    private let options: Options
+    private let folder: String
+    private let server: String
     private var dns: ChildProcess?
     private var servers: [ChildProcess] = []
-    private let passwordFile: String
 
-    init(_ options: Options) throws {
-        self.options = options
-        passwordFile = options.folder + "/password"
+    /// - Parameters:
+    ///   - folder: of databases and keys; goes with `stop`.
+    ///   - server: the program wsemaild.
+    ///   - users: of capicom.test, of scopio.test.
+    ///   - settings: beyond those that every measurement needs.
+    package init(folder: String, server: String, users: (home: [String], abroad: [String]), settings: [String] = []) throws {
+        self.folder = folder
+        self.server = server
+        (homeUsers, abroadUsers) = users
+        passwordFile = folder + "/password"
         homePort = try freePort()
         abroadPort = try freePort()
-        guard FileManager.default.isExecutableFile(atPath: options.server) else {
-            throw Failure("there is no \(options.server): build it, or name it by --server")
+        dnsPort = try freePort()
+        guard FileManager.default.isExecutableFile(atPath: server) else {
+            throw Failure("there is no \(server): build it, or name it by --server")
         }
-        try FileManager.default.createDirectory(atPath: options.folder, withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         do {
             try Data((TestBed.password + "\n").utf8).write(to: URL(fileURLWithPath: passwordFile))
-            let dnsPort = try freePort()
+            chmod(passwordFile, 0o600)
             dns = try startDNS(port: dnsPort)
-            say("setting up two domains in \(options.folder)")
-            try set(up: TestBed.home, port: homePort, dnsPort: dnsPort, users: TestBed.homeUsers)
-            try set(up: TestBed.abroad, port: abroadPort, dnsPort: dnsPort, users: TestBed.abroadUsers)
+            say("setting up two domains in \(folder)")
+            try set(up: TestBed.home, port: homePort, users: homeUsers, settings)
+            try set(up: TestBed.abroad, port: abroadPort, users: abroadUsers, settings)
             try trust(TestBed.abroad, at: TestBed.home)
             try trust(TestBed.home, at: TestBed.abroad)
             servers = [try serve(TestBed.home), try serve(TestBed.abroad)]
@@ -41,42 +53,40 @@ final class TestBed {
         }
     }
 
-    static let homeUsers = ["alice", "bob", "carol", "dave"]
-    static let abroadUsers = ["erin", "frank", "grace", "heidi"]
-
     /// The domain's root certificate, PEM.
-    func root(of domain: String) throws -> String {
+    package func root(of domain: String) throws -> String {
         try String(contentsOfFile: data(domain) + "/keys/root.pem", encoding: .utf8)
     }
 
     /// Jobs in the queue of the server that is measured.
-    func queueLength() throws -> Int {
+    package func queueLength() throws -> Int {
         let output = try command(["queue", "list", "--json"], domain: TestBed.home)
         return output.components(separatedBy: TestBed.abroad).count - 1
     }
 
     /// The last lines of the servers' logs.
-    var logs: String {
+    package var logs: String {
         servers.map { $0.errors.split(separator: "\n").suffix(5).joined(separator: "\n") }.joined(separator: "\n")
     }
 
     /// Ends all processes and removes the folder.
-    func stop() {
+    package func stop() {
         // Nothing of theirs is to be kept.
         for process in servers + [dns].compactMap({ $0 }) { process.end(SIGKILL) }
-        try? FileManager.default.removeItem(atPath: options.folder)
+        try? FileManager.default.removeItem(atPath: folder)
     }
 
     // MARK: Parts
 
-    private func data(_ domain: String) -> String { options.folder + "/" + domain }
-    private func configuration(_ domain: String) -> String { options.folder + "/" + domain + ".conf" }
+    package func data(_ domain: String) -> String { folder + "/" + domain }
+    private func configuration(_ domain: String) -> String { folder + "/" + domain + ".conf" }
 
-    private func set(up domain: String, port: Int, dnsPort: Int, users: [String]) throws {
-        let settings = [
-            "listen_address=127.0.0.1", "dns_servers=127.0.0.1@\(dnsPort)", "dns_insecure_zones=test",
-            "allow_private_targets=yes", "requests_per_second=1000000", "quota_megabytes=0",
-        ]
+    private func set(up domain: String, port: Int, users: [String], _ more: [String]) throws {
+        let settings =
+            [
+                "listen_address=127.0.0.1", "dns_servers=127.0.0.1@\(dnsPort)", "dns_insecure_zones=test",
+                "allow_private_targets=yes", "requests_per_second=1000000", "quota_megabytes=0",
+            ] + more
         try command(
             ["init", domain, "--data", data(domain), "--port", "\(port)", "--postmaster-password-file", passwordFile]
                 + settings.flatMap { ["--set", $0] }, domain: domain)
@@ -89,10 +99,11 @@ final class TestBed {
         try command(["trust", "add", other, "--certificate", data(other) + "/keys/root.pem"], domain: domain)
     }
 
+    /// Runs wsemaild for one of the domains.
     @discardableResult
-    private func command(_ arguments: [String], domain: String) throws -> String {
+    package func command(_ arguments: [String], domain: String) throws -> String {
         let process = try ChildProcess(
-            options.server, arguments + ["--config", configuration(domain)], folder: options.folder, name: "command")
+            server, arguments + ["--config", configuration(domain)], folder: folder, name: "command")
         guard process.wait() else {
             throw Failure("wsemaild \(arguments.prefix(2).joined(separator: " ")) failed: \(process.errors)\(process.output)")
         }
@@ -101,7 +112,7 @@ final class TestBed {
 
     private func serve(_ domain: String) throws -> ChildProcess {
         let process = try ChildProcess(
-            options.server, ["serve", "--config", configuration(domain)], folder: options.folder, name: domain)
+            server, ["serve", "--config", configuration(domain)], folder: folder, name: domain)
         try process.wait(for: "ready:")
         return process
     }
@@ -121,14 +132,14 @@ final class TestBed {
             arguments.append("--srv-host=_wsemail._tcp.\(domain),mail.\(domain),\(port),0,0")
             arguments.append("--host-record=mail.\(domain),127.0.0.1")
         }
-        let process = try ChildProcess(program, arguments, folder: options.folder, name: "dns")
+        let process = try ChildProcess(program, arguments, folder: folder, name: "dns")
         try process.wait(for: "started, version")
         return process
     }
 }
 
 /// A TCP port of 127.0.0.1 that is free at this moment.
-private func freePort() throws -> Int {
+package func freePort() throws -> Int {
     let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(socket) }
     var address = sockaddr_in()
