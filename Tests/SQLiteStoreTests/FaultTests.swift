@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Identity
 import MailStore
 import MailStoreContract
@@ -192,25 +193,15 @@ struct FaultTests {
     func lockedByTool() async throws {
         let database = try TestDatabase { $0.busyTimeout = 0.1 }
         let store = try database.store()
-        try database.inspect { tool in
-            try tool.beginTransaction(.immediate)
-            let error = blockingError { try await store.createAccounts(Sample.bob) }
-            #expect(error?.code == .busy && error?.isTransient == true)
-            try tool.rollback()
-        }
+        var configuration = Configuration()
+        configuration.allowsUnsafeTransactions = true
+        let tool = try DatabaseQueue(path: database.path, configuration: configuration)
+        try tool.inDatabase { try $0.beginTransaction(.immediate) }
+        let error = await #expect(throws: StoreError.self) { try await store.createAccounts(Sample.bob) }
+        #expect(error?.code == .busy && error?.isTransient == true)
+        try tool.inDatabase { try $0.rollback() }
+        try tool.close()
         try await store.createAccounts(Sample.bob)
         await store.close()
-    }
-
-    /// Waits for asynchronous work inside synchronous code.
-    private func blockingError(_ body: @escaping @Sendable () async throws -> Void) -> StoreError? {
-        let done = DispatchSemaphore(value: 0)
-        let result = Mutex<StoreError?>(nil)
-        Task.detached {
-            do { try await body() } catch { result.withLock { $0 = error as? StoreError } }
-            done.signal()
-        }
-        done.wait()
-        return result.withLock { $0 }
     }
 }

@@ -30,6 +30,9 @@ public final class ChildProcess: Sendable {
         posix_spawn_file_actions_adddup2(&actions, input.read, 0)
         posix_spawn_file_actions_adddup2(&actions, output.write, 2)
         posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
+        // Foundation's `Process` learns of its child's end by a socket that other children inherit: with this one, which lives as
+        // long as a test, it would wait as long, on a thread that the test needs.
+        _ = Self.closeFrom?(&actions, 3)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -54,6 +57,13 @@ public final class ChildProcess: Sendable {
         close(leash)
         var status: Int32 = 0
         while waitpid(shell, &status, 0) == -1, errno == EINTR {}
+    }
+
+    private typealias CloseFrom = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
+
+    /// Of glibc since 2.34, declared only where GNU extensions are asked for.
+    private static let closeFrom: CloseFrom? = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np").map {
+        unsafeBitCast($0, to: CloseFrom.self)
     }
 
     private static func makePipe() throws -> (read: Int32, write: Int32) {
